@@ -1,0 +1,152 @@
+"""What all policy objects share: frozen pydantic models that know where they were written.
+
+* The first fields of a kind are given by position (``Field(kw_only=False)``), the others by name. The signature that
+  editors and type checkers see comes from the fields themselves (``dataclass_transform``): nothing is written twice.
+* Each object remembers its :class:`~meshdsl.diagnostics.Origin`: the first line outside meshdsl that led to it.
+* A wrong argument is a diagnostic with that line. While policy files are loaded, a wrong *policy* is recorded and
+  loading goes on, so that all mistakes of a file are shown at once; a wrong subject stops its file, because what
+  follows would speak of something that is not there. Elsewhere both raise.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any, ClassVar, cast, dataclass_transform
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic._internal._model_construction import ModelMetaclass
+
+from meshdsl.diagnostics import Diagnostic, Origin, PolicyError
+
+
+@dataclass
+class Recorder:
+    """What is built while policy files are loaded.
+
+    Attributes:
+        built: every object, in order of construction.
+        diagnostics: what was wrong with those that could not be built.
+    """
+
+    built: list[Declared] = field(default_factory=list)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+
+
+RECORDER: ContextVar[Recorder | None] = ContextVar("meshdsl_recorder", default=None)
+"""The recorder of the load that is going on in this context, if one is."""
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field,))
+class _DeclaredMeta(ModelMetaclass):
+    """Gives type checkers the signature of a kind."""
+
+
+class Declared(BaseModel, metaclass=_DeclaredMeta):
+    """An object that a policy file declares. ``origin`` says where."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, arbitrary_types_allowed=True, strict=False)
+    __slots__ = ("origin",)
+
+    origin: ClassVar[Origin]
+    _positional: ClassVar[tuple[str, ...]] = ()
+    _stops: ClassVar[bool] = False
+    """Whether a wrong one stops the file that declares it."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Find the fields that are given by position."""
+        super().__pydantic_init_subclass__(**kwargs)
+        cls._positional = tuple(
+            name for name, info in cls.model_fields.items() if info.kw_only is False
+        )
+
+    def __init__(self, *args: Any, **arguments: Any) -> None:
+        origin = _origin(type(self).__name__)
+        object.__setattr__(self, "origin", origin)
+        recorder = RECORDER.get()
+        names = self._positional
+        try:
+            if args:
+                if len(args) > len(names):
+                    raise PolicyError([_too_many(type(self), names, len(args), origin)])
+                arguments |= zip(names, args, strict=False)
+            super().__init__(**arguments)
+        except (ValidationError, PolicyError) as error:
+            found = (
+                error.diagnostics
+                if isinstance(error, PolicyError)
+                else tuple(_diagnostic(type(self), e, origin) for e in cast("list[Any]", error.errors()))
+            )
+            if recorder is None or self._stops:
+                raise PolicyError(found) from None
+            recorder.diagnostics.extend(found)
+            return
+        if recorder is not None:
+            recorder.built.append(self)
+
+
+def _origin(name: str) -> Origin:
+    """The first frame outside meshdsl, seen from an ``__init__``."""
+    frame = sys._getframe(2)  # noqa: SLF001
+    while frame.f_globals.get("__name__", "").startswith(("meshdsl.", "pydantic.")) and frame.f_back is not None:
+        frame = frame.f_back
+    return Origin(frame.f_code.co_filename, frame.f_lineno, name)
+
+
+def _too_many(kind: type[Declared], names: tuple[str, ...], given: int, origin: Origin) -> Diagnostic:
+    shape = ", ".join((*names, "…"))
+    return Diagnostic(
+        "MESH201",
+        f"{kind.__name__} takes {len(names)} argument(s) by position, not {given}",
+        origin,
+        help=f"write {kind.__name__}({shape}) with the others by name: {', '.join(_others(kind, names))}",
+    )
+
+
+def _others(kind: type[Declared], names: Iterable[str]) -> list[str]:
+    return [name for name in kind.model_fields if name not in names]
+
+
+def _diagnostic(kind: type[Declared], error: dict[str, Any], origin: Origin) -> Diagnostic:
+    """One pydantic error as a diagnostic in our words."""
+    where = tuple(str(part) for part in error["loc"])
+    name = where[0] if where else ""
+    if error["type"] == "extra_forbidden":
+        close = get_close_matches(name, kind.model_fields, 1, 0.5)
+        meant = f"did you mean {close[0]!r}? " if close else ""
+        return Diagnostic(
+            "MESH202",
+            f"{kind.__name__} has no argument {name!r}",
+            origin,
+            name,
+            help=f"{meant}{kind.__name__} takes {', '.join(kind.model_fields)}",
+        )
+    if error["type"] == "missing":
+        return Diagnostic(
+            "MESH203",
+            f"{kind.__name__} needs {name!r}",
+            origin,
+            help=f"add {name}=…" + _describe(kind, name),
+        )
+    said = error.get("ctx", {}).get("error")
+    message = str(said) if isinstance(said, ValueError) else error["msg"][0].lower() + error["msg"][1:]
+    code = said.code if isinstance(said, ValueWithCode) else "MESH204"
+    subject = f"{kind.__name__}: " if not name else f"{kind.__name__}({name}=…): "
+    return Diagnostic(code, subject + message, origin, name, help=_describe(kind, name).removeprefix(": "))
+
+
+def _describe(kind: type[Declared], name: str) -> str:
+    info = kind.model_fields.get(name)
+    return f": {info.description}" if info is not None and info.description else ""
+
+
+class ValueWithCode(ValueError):
+    """A value error of a kind that has a code of its own."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code

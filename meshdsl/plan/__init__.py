@@ -1,0 +1,1 @@
+"""What the policies mean, for each service, before any mesh is chosen."""

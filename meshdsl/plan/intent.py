@@ -1,0 +1,663 @@
+"""The plan: one intent for each service, everything inherited, defaulted, ordered and named.
+
+Service-centric, because many policies end in one object and the order of rules is meaning. No mesh is known here.
+Every value is frozen; every part carries the :class:`Source` it came from, which never takes part in equality.
+Durations are whole milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+from enum import StrEnum
+from functools import cache
+from typing import Any
+
+from meshdsl.diagnostics import Origin
+from meshdsl.plan.features import Feature, leaf
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a part of the plan comes from, and which approximations its author accepts there."""
+
+    origin: Origin | None = None
+    accept: frozenset[str] = frozenset()
+
+
+NOWHERE = Source()
+
+
+def source() -> Any:
+    """The field that carries a :class:`Source`: never compared, never part of the meaning."""
+    return field(default=NOWHERE, compare=False, repr=False)
+
+
+# ---------------------------------------------------------------------------------------------------- requests
+
+
+class PathKind(StrEnum):
+    """How a path is compared. A prefix is of whole segments: ``/a`` covers ``/a`` and ``/a/b``, never ``/ab``."""
+
+    EXACT = "exact"
+    PREFIX = "prefix"
+    REGEX = "regex"
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A condition on the path. A prefix has no trailing slash, and is never ``/`` alone."""
+
+    kind: PathKind
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition on a header (lower-case name) or query parameter: equal to ``value``, or fully matching it."""
+
+    name: str
+    value: str
+    regex: bool = False
+
+
+def path_feature(path: Path) -> Feature:
+    """The feature that a path condition uses."""
+    return Feature.MATCH_PATH_REGEX if path.kind is PathKind.REGEX else Feature.MATCH_PATH
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A conjunction: all conditions that are there must hold. Without any, it matches every request."""
+
+    path: Path | None = leaf(path_feature, default=None)
+    method: str | None = leaf(Feature.MATCH_METHOD, default=None)
+    headers: tuple[Condition, ...] = leaf(Feature.MATCH_HEADER, default=())
+    query: tuple[Condition, ...] = leaf(Feature.MATCH_QUERY, default=())
+
+    @property
+    def is_any(self) -> bool:
+        """Whether it matches every request."""
+        return not (self.path or self.method or self.headers or self.query)
+
+
+# ---------------------------------------------------------------------------------------------- what happens to them
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A share of the requests: ``weight`` of the sum of the weights, to one version (None: the service as it is)."""
+
+    version: str | None
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timeout:
+    """How long a request may take, with all its retries."""
+
+    request: int
+    source: Source = source()
+
+
+RETRY_FEATURES: Mapping[str, Feature] = {
+    "5xx": Feature.RETRY_5XX,
+    "gateway-error": Feature.RETRY_5XX,
+    "reset": Feature.RETRY_RESET,
+    "connect-failure": Feature.RETRY_RESET,
+    "refused-stream": Feature.RETRY_RESET,
+    "retriable-4xx": Feature.RETRY_4XX,
+    "cancelled": Feature.RETRY_GRPC,
+    "deadline-exceeded": Feature.RETRY_GRPC,
+    "internal": Feature.RETRY_GRPC,
+    "resource-exhausted": Feature.RETRY_GRPC,
+    "unavailable": Feature.RETRY_GRPC,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How a failed request is tried again.
+
+    Attributes:
+        attempts: the number of retries, at least 1: a request is tried ``1 + attempts`` times at most.
+        conditions: Envoy's names, in Envoy's order of :data:`RETRY_FEATURES`.
+        statuses: HTTP statuses beside the conditions, ascending.
+        per_try_timeout: of each try.
+        backoff: the base interval before the first retry.
+    """
+
+    attempts: int = leaf(Feature.RETRY)
+    conditions: tuple[str, ...] = leaf(RETRY_FEATURES)
+    statuses: tuple[int, ...] = leaf(Feature.RETRY_STATUSES, default=())
+    per_try_timeout: int | None = leaf(Feature.RETRY_PER_TRY_TIMEOUT, default=None)
+    backoff: int | None = leaf(Feature.RETRY_BACKOFF, default=None)
+    source: Source = source()
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """A share of the requests is answered with ``status`` and never reaches the service."""
+
+    status: int
+    percent: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """A share of the requests waits before it is sent."""
+
+    duration: int
+    percent: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Failures made on purpose; delay comes before abort."""
+
+    abort: Abort | None = leaf(Feature.FAULT_ABORT, default=None)
+    delay: Delay | None = leaf(Feature.FAULT_DELAY, default=None)
+    source: Source = source()
+
+
+def mirror_share(percent: Decimal) -> Feature | None:
+    """Mirroring less than everything is a feature of its own."""
+    return Feature.MIRROR_PERCENT if percent != 100 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """A copy of a share of the requests goes to another service or version; its answer is thrown away."""
+
+    service: tuple[str, str] = leaf(Feature.MIRROR)
+    """(namespace, name)"""
+    port: int
+    version: str | None
+    percent: Decimal = leaf(mirror_share)
+    source: Source = source()
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderEdits:
+    """Edits of one message's headers: ``remove`` and ``set`` replace, ``add`` appends. Names are lower case."""
+
+    set: tuple[tuple[str, str], ...] = ()
+    add: tuple[tuple[str, str], ...] = ()
+    remove: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Headers:
+    """Edits of the request before it is sent, and of the response before it is returned."""
+
+    request: HeaderEdits | None = leaf(Feature.HEADERS_REQUEST, default=None)
+    response: HeaderEdits | None = leaf(Feature.HEADERS_RESPONSE, default=None)
+    source: Source = source()
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """What the service sees instead.
+
+    ``path`` replaces the part that the rule's path condition matched: the whole path of an exact match, the prefix of
+    a prefix match (of a rule without one: it is put before the path).
+    """
+
+    path: str | None = leaf(Feature.REWRITE_PATH, default=None)
+    host: str | None = leaf(Feature.REWRITE_HOST, default=None)
+    source: Source = source()
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """The caller is sent elsewhere; the service never sees the request. None keeps that part of the URL."""
+
+    status: int
+    scheme: str | None = None
+    host: str | None = None
+    port: int | None = None
+    path: str | None = None
+    source: Source = source()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What happens to the requests that match. Exactly one rule of a port's table applies to a request.
+
+    Attributes:
+        name: stable and readable, unique in the table: the route's name, ``canary``, ``default``, with a suffix for
+            the methods that are not retried.
+        match: one conjunction.
+        backends: at least one, weights at least 1; several only for a split.
+        retry: None means that a failed request is not tried again, whatever the mesh's default.
+    """
+
+    name: str
+    match: Match
+    backends: tuple[Backend, ...]
+    timeout: Timeout | None = leaf(Feature.TIMEOUT, default=None)
+    retry: Retry | None = leaf(Feature.RETRY, default=None, absent=Feature.RETRY_NONE)
+    fault: Fault | None = None
+    mirror: Mirror | None = None
+    headers: Headers | None = None
+    rewrite: Rewrite | None = None
+    redirect: Redirect | None = leaf(Feature.REDIRECT, default=None)
+    split: Source | None = leaf(Feature.SPLIT, default=None)
+    """The Canary or Split that weighs the backends, if there is one."""
+    canary: Source | None = leaf(Feature.CANARY_MATCH, default=None)
+    """The Canary whose ``when`` this rule is, if it is one."""
+    source: Source = source()
+
+    @property
+    def action(self) -> tuple[object, ...]:
+        """Everything but name and match, for comparing what two rules do."""
+        return (
+            self.backends,
+            self.timeout,
+            self.retry,
+            self.fault,
+            self.mirror,
+            self.headers,
+            self.rewrite,
+            self.redirect,
+        )
+
+
+# ------------------------------------------------------------------------------------------------------- workloads
+
+
+class Protocol(StrEnum):
+    """What a port speaks."""
+
+    HTTP = "http"
+    HTTP2 = "http2"
+    GRPC = "grpc"
+    TCP = "tcp"
+    TLS = "tls"
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A port of a service, with its route table.
+
+    Attributes:
+        number: the port of the Kubernetes Service.
+        name: its name there; empty if it has none.
+        protocol: what it speaks.
+        target: port number of the workload, or the name of its container port.
+        rules: from the most specific to the least, always ending in a rule that matches everything; empty if no
+            traffic policy applies, and then the mesh is told nothing about this port's requests.
+    """
+
+    number: int
+    name: str
+    protocol: Protocol
+    target: int | str
+    rules: tuple[Rule, ...] = ()
+
+    @property
+    def is_http(self) -> bool:
+        """Whether requests, rather than bytes, are seen on it."""
+        return self.protocol in (Protocol.HTTP, Protocol.HTTP2, Protocol.GRPC)
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """An HTTP probe of the kubelet: GET, exact path, on a workload port (number or name)."""
+
+    path: str
+    port: int | str
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """The Kubernetes workload behind a service."""
+
+    api_version: str
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Limits on what is under way to a service. None leaves a limit as high as the mesh can count."""
+
+    max_connections: int | None = None
+    max_pending_requests: int | None = None
+    max_requests: int | None = None
+    max_requests_per_connection: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outlier:
+    """When a pod is taken out, and for how long. At least one of the two counters is set."""
+
+    consecutive_5xx: int | None
+    consecutive_gateway_errors: int | None = leaf(Feature.BREAKER_GATEWAY_ERRORS)
+    interval: int
+    base_ejection_time: int
+    max_ejection_percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """Limits and ejection, for every version of the service alike."""
+
+    pool: Pool | None = leaf(Feature.BREAKER_POOL)
+    outlier: Outlier | None = leaf(Feature.BREAKER_OUTLIER)
+    source: Source = source()
+
+
+# ---------------------------------------------------------------------------------------------------------- access
+
+
+class Anyone(StrEnum):
+    """Callers without a name."""
+
+    IN_MESH = "in-mesh"
+    AT_ALL = "at-all"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Account:
+    """A service account: the identity of a workload in the mesh."""
+
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Callers:
+    """Who: the union of the accounts, the namespaces and ``anyone``. At least one is set."""
+
+    accounts: tuple[Account, ...] = leaf(Feature.ALLOW_ACCOUNT, default=())
+    namespaces: tuple[str, ...] = leaf(Feature.ALLOW_NAMESPACE, default=())
+    anyone: Anyone | None = leaf(
+        {Anyone.IN_MESH: Feature.ALLOW_IN_MESH, Anyone.AT_ALL: Feature.ALLOW_AT_ALL}, default=None
+    )
+
+
+def allow_path(path: Path) -> Feature:
+    """The feature that a path in an allow rule uses."""
+    return Feature.ALLOW_PATH_REGEX if path.kind is PathKind.REGEX else Feature.ALLOW_HTTP
+
+
+def allow_header(header: Condition) -> Feature:
+    """The feature that a header in an allow rule uses."""
+    return Feature.ALLOW_HEADER_REGEX if header.regex else Feature.ALLOW_HTTP
+
+
+@dataclass(frozen=True, slots=True)
+class Allow:
+    """These callers may make these requests: callers AND (any method) AND (any path) AND (any port) AND all headers.
+
+    An empty tuple leaves that part open. ``ports`` are ports of the service, all of them HTTP where a method, path or
+    header is named.
+    """
+
+    callers: Callers
+    methods: tuple[str, ...] = leaf(Feature.ALLOW_HTTP, default=())
+    paths: tuple[Path, ...] = leaf(allow_path, default=())
+    headers: tuple[Condition, ...] = leaf(allow_header, default=())
+    ports: tuple[int, ...] = leaf(Feature.ALLOW_PORTS, default=())
+    source: Source = source()
+
+    @property
+    def is_http(self) -> bool:
+        """Whether it can only be decided by looking at a request."""
+        return bool(self.methods or self.paths or self.headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """These callers may not make these requests, whatever is allowed. Read as :class:`Allow`."""
+
+    callers: Callers = leaf(Feature.DENY)
+    methods: tuple[str, ...] = leaf(Feature.DENY_HTTP, default=())
+    paths: tuple[Path, ...] = leaf(Feature.DENY_PATHS, default=())
+    headers: tuple[Condition, ...] = leaf(Feature.DENY_HTTP, default=())
+    ports: tuple[int, ...] = ()
+    source: Source = source()
+
+    @property
+    def is_http(self) -> bool:
+        """Whether it can only be decided by looking at a request."""
+        return bool(self.methods or self.paths or self.headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may call a service. A request is refused if a deny matches; else, if ``closed``, unless an allow matches."""
+
+    closed: bool = False
+    allow: tuple[Allow, ...] = ()
+    deny: tuple[Deny, ...] = ()
+
+    @property
+    def is_http(self) -> bool:
+        """Whether any rule looks at requests."""
+        return any(rule.is_http for rule in (*self.allow, *self.deny))
+
+
+class MtlsMode(StrEnum):
+    """Whether plain text is taken beside mTLS."""
+
+    STRICT = "strict"
+    PERMISSIVE = "permissive"
+
+
+MTLS_FEATURES = {MtlsMode.STRICT: Feature.MTLS_STRICT, MtlsMode.PERMISSIVE: Feature.MTLS_PERMISSIVE}
+
+
+@dataclass(frozen=True, slots=True)
+class Mtls:
+    """The mode that a policy sets on one subject."""
+
+    mode: MtlsMode = leaf(MTLS_FEATURES)
+    source: Source = source()
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Requests and limits of a sidecar, as Kubernetes quantities; empty leaves the mesh's own."""
+
+    cpu_request: str = ""
+    cpu_limit: str = ""
+    memory_request: str = ""
+    memory_limit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """How the workloads of a subject are in the mesh.
+
+    Attributes:
+        enrolled: they are (True), or are kept out (False); None says nothing (on a service).
+        revision: of the control plane; empty for the default one.
+        resources: of the sidecar.
+    """
+
+    enrolled: bool | None = leaf(lambda _: Feature.ENROLMENT)
+    revision: str = leaf(lambda r: Feature.REVISION if r else None, default="")
+    resources: Resources | None = leaf(Feature.SIDECAR_RESOURCES, default=None)
+    source: Source = source()
+
+
+# -------------------------------------------------------------------------------------------------------- the plan
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """All that is meant for one service.
+
+    Attributes:
+        account: the service account that its pods run as.
+        labels: that select its pods.
+        versions: their names; a version's pods carry ``version_label`` with that value besides ``labels``.
+        replicas: pods behind the service, all versions together; None if not said.
+        mtls: the mode set on this very service; None if it inherits.
+        effective_mtls: the mode that holds, wherever it was set; None if no policy says.
+        proxy: set on this very service.
+        proxy_effective: that holds for its pods, wherever it was set.
+        source: where the service was declared.
+        files: the policy files that contribute, relative to the repository, sorted.
+    """
+
+    namespace: str
+    name: str
+    account: str
+    labels: tuple[tuple[str, str], ...]
+    ports: tuple[Port, ...]
+    versions: tuple[str, ...] = ()
+    version_label: str = "version"
+    replicas: int | None = None
+    probes: tuple[Probe, ...] = ()
+    workload: Workload | None = None
+    breaker: Breaker | None = None
+    access: Access = Access()
+    mtls: Mtls | None = None
+    effective_mtls: MtlsMode | None = None
+    proxy: Proxy | None = None
+    source: Source = source()
+    files: tuple[str, ...] = field(default=(), compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def http_ports(self) -> tuple[Port, ...]:
+        """The ports on which requests are seen."""
+        return tuple(port for port in self.ports if port.is_http)
+
+    @property
+    def has_rules(self) -> bool:
+        """Whether any port has a route table."""
+        return any(port.rules for port in self.ports)
+
+    @property
+    def used_versions(self) -> tuple[str, ...]:
+        """The versions that some rule sends requests to (or mirrors within the service), in declared order."""
+        used = {b.version for port in self.ports for rule in port.rules for b in rule.backends}
+        return tuple(version for version in self.versions if version in used)
+
+    def version_labels(self, version: str) -> dict[str, str]:
+        """The labels of one version's pods."""
+        return {**dict(self.labels), self.version_label: version}
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """What is meant for a namespace as a whole, beside its services.
+
+    Attributes:
+        mtls: set on this very namespace. ``effective_mtls``: that holds.
+        default_deny: a policy closes it (set here or on the mesh): what no Allow names is refused.
+        own_default_deny: set on this very namespace.
+    """
+
+    name: str
+    mtls: Mtls | None = None
+    effective_mtls: MtlsMode | None = None
+    default_deny: bool = False
+    own_default_deny: Source | None = leaf(Feature.DEFAULT_DENY, default=None)
+    proxy: Proxy | None = None
+    source: Source = source()
+    files: tuple[str, ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Mesh:
+    """What is meant for the whole mesh."""
+
+    mtls: Mtls | None = leaf(Feature.MTLS_MESH, default=None)
+    default_deny: Source | None = leaf(Feature.DEFAULT_DENY_MESH, default=None)
+    source: Source = source()
+    files: tuple[str, ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything, sorted by name."""
+
+    set_name: str
+    mesh: Mesh
+    namespaces: tuple[Namespace, ...]
+    services: tuple[Service, ...]
+    _index: dict[tuple[str, str], Service] = field(default_factory=dict, init=False, compare=False, repr=False)
+    _namespaces: dict[str, Namespace] = field(default_factory=dict, init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._index.update({(s.namespace, s.name): s for s in self.services})
+        self._namespaces.update({n.name: n for n in self.namespaces})
+
+    def service(self, namespace: str, name: str) -> Service:
+        """The intent of a service. Raises KeyError if the plan does not have it."""
+        return self._index[namespace, name]
+
+    def namespace(self, name: str) -> Namespace:
+        """The intent of a namespace. Raises KeyError if the plan does not have it."""
+        return self._namespaces[name]
+
+    def services_in(self, namespace: str) -> Iterator[Service]:
+        """The services of a namespace, by name."""
+        return (s for s in self.services if s.namespace == namespace)
+
+
+# ------------------------------------------------------------------------------------------- which features are used
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A feature that a part of the plan asks for, where, and by which field."""
+
+    feature: Feature
+    source: Source
+    field: str
+
+
+@cache
+def _marks(kind: type[Any]) -> tuple[tuple[str, Any, Feature | None], ...]:
+    return tuple((f.name, f.metadata.get("feature"), f.metadata.get("absent")) for f in fields(kind))
+
+
+def uses(part: object, within: Source = NOWHERE) -> Iterator[Use]:
+    """Every feature that a part of the plan asks for, read off the marks on its fields.
+
+    Args:
+        part: a :class:`Service`, :class:`Namespace`, :class:`Mesh`, or any part of one.
+        within: the source of what it is a part of.
+    """
+    if isinstance(part, tuple):
+        for item in part:
+            yield from uses(item, within)
+        return
+    if not hasattr(part, "__dataclass_fields__") or isinstance(part, Source):
+        return
+    here = getattr(part, "source", within)
+    if here.origin is None:
+        here = within
+    kind: Any = type(part)
+    for name, feature, absent in _marks(kind):
+        value = getattr(part, name)
+        if value is None or value == ():
+            if absent is not None:
+                yield Use(absent, here, name)
+            continue
+        inner = value if isinstance(value, Source) else getattr(value, "source", here)
+        if feature is not None:
+            named = inner if inner.origin is not None else here
+            for one in _features(feature, value):
+                yield Use(one, named, name)
+        if name != "source":
+            yield from uses(value, here)
+
+
+def _features(feature: Any, value: Any) -> Iterator[Feature]:
+    if isinstance(feature, Feature):
+        yield feature
+        return
+    for item in value if isinstance(value, tuple) else (value,):
+        found = feature.get(item) if isinstance(feature, Mapping) else feature(item)
+        if found is not None:
+            yield found

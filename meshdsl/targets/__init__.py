@@ -1,0 +1,1 @@
+"""What each mesh can do, and how."""
