@@ -19,14 +19,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from meshdsl.codes import cli, load, model, output, resolve, targets
+from meshdsl.codes import ambient, cli, gateway_api, istio, linkerd, load, model, output, resolve
 from meshdsl.codes.page import Page
 
 PAGES: Mapping[str, Page] = dict(
     sorted(
         {
             page.code: page
-            for module in (cli, load, model, resolve, targets, output)
+            for module in (cli, load, model, resolve, istio, ambient, linkerd, gateway_api, output)
             for page in module.PAGES
         }.items()
     )

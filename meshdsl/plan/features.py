@@ -1,6 +1,6 @@
 """The abilities that a policy may ask of a mesh.
 
-Each field of the plan that some mesh cannot express is marked with a feature, on the field itself (:func:`leaf`).
+Each field of the plan that some mesh cannot express is marked with a feature, on the field itself (:func:`mark`).
 Targets answer with a level for each feature; the compiler compares the two, so no target refuses anything by hand
 that is a matter of one field. A feature's value is its diagnostic code.
 """
@@ -8,7 +8,6 @@ that is a matter of one field. A feature's value is its diagnostic code.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, field
 from enum import Enum
 from typing import Any
 
@@ -80,12 +79,11 @@ FeatureOf = Feature | Mapping[Any, Feature] | Callable[[Any], Feature | None]
 """A feature; or, where it depends on the value, a table or a function of the value (of each item of a tuple)."""
 
 
-def leaf(feature: FeatureOf, *, default: Any = MISSING, absent: Feature | None = None) -> Any:
-    """A dataclass field of the plan that uses a feature when it is set.
+def mark(feature: FeatureOf, *, absent: Feature | None = None) -> dict[str, Any]:
+    """The metadata of a dataclass field of the plan that uses a feature when it is set.
 
     Args:
-        feature: what a value other than None, ``()`` and False asks of the mesh.
-        default: the field's default; without one the field is required.
+        feature: what a value other than None and ``()`` asks of the mesh.
         absent: what the *lack* of a value asks of the mesh.
     """
-    return field(default=default, metadata={"feature": feature, "absent": absent})
+    return {"feature": feature, "absent": absent}

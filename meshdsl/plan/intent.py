@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any
 
 from meshdsl.diagnostics import Origin
-from meshdsl.plan.features import Feature, leaf
+from meshdsl.plan.features import Feature, mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +71,10 @@ def path_feature(path: Path) -> Feature:
 class Match:
     """A conjunction: all conditions that are there must hold. Without any, it matches every request."""
 
-    path: Path | None = leaf(path_feature, default=None)
-    method: str | None = leaf(Feature.MATCH_METHOD, default=None)
-    headers: tuple[Condition, ...] = leaf(Feature.MATCH_HEADER, default=())
-    query: tuple[Condition, ...] = leaf(Feature.MATCH_QUERY, default=())
+    path: Path | None = field(default=None, metadata=mark(path_feature))
+    method: str | None = field(default=None, metadata=mark(Feature.MATCH_METHOD))
+    headers: tuple[Condition, ...] = field(default=(), metadata=mark(Feature.MATCH_HEADER))
+    query: tuple[Condition, ...] = field(default=(), metadata=mark(Feature.MATCH_QUERY))
 
     @property
     def is_any(self) -> bool:
@@ -128,11 +128,11 @@ class Retry:
         backoff: the base interval before the first retry.
     """
 
-    attempts: int = leaf(Feature.RETRY)
-    conditions: tuple[str, ...] = leaf(RETRY_FEATURES)
-    statuses: tuple[int, ...] = leaf(Feature.RETRY_STATUSES, default=())
-    per_try_timeout: int | None = leaf(Feature.RETRY_PER_TRY_TIMEOUT, default=None)
-    backoff: int | None = leaf(Feature.RETRY_BACKOFF, default=None)
+    attempts: int = field(metadata=mark(Feature.RETRY))
+    conditions: tuple[str, ...] = field(metadata=mark(RETRY_FEATURES))
+    statuses: tuple[int, ...] = field(default=(), metadata=mark(Feature.RETRY_STATUSES))
+    per_try_timeout: int | None = field(default=None, metadata=mark(Feature.RETRY_PER_TRY_TIMEOUT))
+    backoff: int | None = field(default=None, metadata=mark(Feature.RETRY_BACKOFF))
     source: Source = source()
 
 
@@ -156,8 +156,8 @@ class Delay:
 class Fault:
     """Failures made on purpose; delay comes before abort."""
 
-    abort: Abort | None = leaf(Feature.FAULT_ABORT, default=None)
-    delay: Delay | None = leaf(Feature.FAULT_DELAY, default=None)
+    abort: Abort | None = field(default=None, metadata=mark(Feature.FAULT_ABORT))
+    delay: Delay | None = field(default=None, metadata=mark(Feature.FAULT_DELAY))
     source: Source = source()
 
 
@@ -170,11 +170,11 @@ def mirror_share(percent: Decimal) -> Feature | None:
 class Mirror:
     """A copy of a share of the requests goes to another service or version; its answer is thrown away."""
 
-    service: tuple[str, str] = leaf(Feature.MIRROR)
+    service: tuple[str, str] = field(metadata=mark(Feature.MIRROR))
     """(namespace, name)"""
     port: int
     version: str | None
-    percent: Decimal = leaf(mirror_share)
+    percent: Decimal = field(metadata=mark(mirror_share))
     source: Source = source()
 
 
@@ -191,8 +191,8 @@ class HeaderEdits:
 class Headers:
     """Edits of the request before it is sent, and of the response before it is returned."""
 
-    request: HeaderEdits | None = leaf(Feature.HEADERS_REQUEST, default=None)
-    response: HeaderEdits | None = leaf(Feature.HEADERS_RESPONSE, default=None)
+    request: HeaderEdits | None = field(default=None, metadata=mark(Feature.HEADERS_REQUEST))
+    response: HeaderEdits | None = field(default=None, metadata=mark(Feature.HEADERS_RESPONSE))
     source: Source = source()
 
 
@@ -204,8 +204,8 @@ class Rewrite:
     a prefix match (of a rule without one: it is put before the path).
     """
 
-    path: str | None = leaf(Feature.REWRITE_PATH, default=None)
-    host: str | None = leaf(Feature.REWRITE_HOST, default=None)
+    path: str | None = field(default=None, metadata=mark(Feature.REWRITE_PATH))
+    host: str | None = field(default=None, metadata=mark(Feature.REWRITE_HOST))
     source: Source = source()
 
 
@@ -236,16 +236,16 @@ class Rule:
     name: str
     match: Match
     backends: tuple[Backend, ...]
-    timeout: Timeout | None = leaf(Feature.TIMEOUT, default=None)
-    retry: Retry | None = leaf(Feature.RETRY, default=None, absent=Feature.RETRY_NONE)
+    timeout: Timeout | None = field(default=None, metadata=mark(Feature.TIMEOUT))
+    retry: Retry | None = field(default=None, metadata=mark(Feature.RETRY, absent=Feature.RETRY_NONE))
     fault: Fault | None = None
     mirror: Mirror | None = None
     headers: Headers | None = None
     rewrite: Rewrite | None = None
-    redirect: Redirect | None = leaf(Feature.REDIRECT, default=None)
-    split: Source | None = leaf(Feature.SPLIT, default=None)
+    redirect: Redirect | None = field(default=None, metadata=mark(Feature.REDIRECT))
+    split: Source | None = field(default=None, metadata=mark(Feature.SPLIT))
     """The Canary or Split that weighs the backends, if there is one."""
-    canary: Source | None = leaf(Feature.CANARY_MATCH, default=None)
+    canary: Source | None = field(default=None, metadata=mark(Feature.CANARY_MATCH))
     """The Canary whose ``when`` this rule is, if it is one."""
     source: Source = source()
 
@@ -334,7 +334,7 @@ class Outlier:
     """When a pod is taken out, and for how long. At least one of the two counters is set."""
 
     consecutive_5xx: int | None
-    consecutive_gateway_errors: int | None = leaf(Feature.BREAKER_GATEWAY_ERRORS)
+    consecutive_gateway_errors: int | None = field(metadata=mark(Feature.BREAKER_GATEWAY_ERRORS))
     interval: int
     base_ejection_time: int
     max_ejection_percent: int
@@ -344,8 +344,8 @@ class Outlier:
 class Breaker:
     """Limits and ejection, for every version of the service alike."""
 
-    pool: Pool | None = leaf(Feature.BREAKER_POOL)
-    outlier: Outlier | None = leaf(Feature.BREAKER_OUTLIER)
+    pool: Pool | None = field(metadata=mark(Feature.BREAKER_POOL))
+    outlier: Outlier | None = field(metadata=mark(Feature.BREAKER_OUTLIER))
     source: Source = source()
 
 
@@ -371,10 +371,11 @@ class Account:
 class Callers:
     """Who: the union of the accounts, the namespaces and ``anyone``. At least one is set."""
 
-    accounts: tuple[Account, ...] = leaf(Feature.ALLOW_ACCOUNT, default=())
-    namespaces: tuple[str, ...] = leaf(Feature.ALLOW_NAMESPACE, default=())
-    anyone: Anyone | None = leaf(
-        {Anyone.IN_MESH: Feature.ALLOW_IN_MESH, Anyone.AT_ALL: Feature.ALLOW_AT_ALL}, default=None
+    accounts: tuple[Account, ...] = field(default=(), metadata=mark(Feature.ALLOW_ACCOUNT))
+    namespaces: tuple[str, ...] = field(default=(), metadata=mark(Feature.ALLOW_NAMESPACE))
+    anyone: Anyone | None = field(
+        default=None,
+        metadata=mark({Anyone.IN_MESH: Feature.ALLOW_IN_MESH, Anyone.AT_ALL: Feature.ALLOW_AT_ALL}),
     )
 
 
@@ -397,10 +398,10 @@ class Allow:
     """
 
     callers: Callers
-    methods: tuple[str, ...] = leaf(Feature.ALLOW_HTTP, default=())
-    paths: tuple[Path, ...] = leaf(allow_path, default=())
-    headers: tuple[Condition, ...] = leaf(allow_header, default=())
-    ports: tuple[int, ...] = leaf(Feature.ALLOW_PORTS, default=())
+    methods: tuple[str, ...] = field(default=(), metadata=mark(Feature.ALLOW_HTTP))
+    paths: tuple[Path, ...] = field(default=(), metadata=mark(allow_path))
+    headers: tuple[Condition, ...] = field(default=(), metadata=mark(allow_header))
+    ports: tuple[int, ...] = field(default=(), metadata=mark(Feature.ALLOW_PORTS))
     source: Source = source()
 
     @property
@@ -413,10 +414,10 @@ class Allow:
 class Deny:
     """These callers may not make these requests, whatever is allowed. Read as :class:`Allow`."""
 
-    callers: Callers = leaf(Feature.DENY)
-    methods: tuple[str, ...] = leaf(Feature.DENY_HTTP, default=())
-    paths: tuple[Path, ...] = leaf(Feature.DENY_PATHS, default=())
-    headers: tuple[Condition, ...] = leaf(Feature.DENY_HTTP, default=())
+    callers: Callers = field(metadata=mark(Feature.DENY))
+    methods: tuple[str, ...] = field(default=(), metadata=mark(Feature.DENY_HTTP))
+    paths: tuple[Path, ...] = field(default=(), metadata=mark(Feature.DENY_PATHS))
+    headers: tuple[Condition, ...] = field(default=(), metadata=mark(Feature.DENY_HTTP))
     ports: tuple[int, ...] = ()
     source: Source = source()
 
@@ -437,7 +438,7 @@ class Access:
     @property
     def is_http(self) -> bool:
         """Whether any rule looks at requests."""
-        return any(rule.is_http for rule in (*self.allow, *self.deny))
+        return any(r.is_http for r in self.allow) or any(r.is_http for r in self.deny)
 
 
 class MtlsMode(StrEnum):
@@ -454,7 +455,7 @@ MTLS_FEATURES = {MtlsMode.STRICT: Feature.MTLS_STRICT, MtlsMode.PERMISSIVE: Feat
 class Mtls:
     """The mode that a policy sets on one subject."""
 
-    mode: MtlsMode = leaf(MTLS_FEATURES)
+    mode: MtlsMode = field(metadata=mark(MTLS_FEATURES))
     source: Source = source()
 
 
@@ -478,9 +479,9 @@ class Proxy:
         resources: of the sidecar.
     """
 
-    enrolled: bool | None = leaf(lambda _: Feature.ENROLMENT)
-    revision: str = leaf(lambda r: Feature.REVISION if r else None, default="")
-    resources: Resources | None = leaf(Feature.SIDECAR_RESOURCES, default=None)
+    enrolled: bool | None = field(metadata=mark(lambda _: Feature.ENROLMENT))
+    revision: str = field(default="", metadata=mark(lambda r: Feature.REVISION if r else None))
+    resources: Resources | None = field(default=None, metadata=mark(Feature.SIDECAR_RESOURCES))
     source: Source = source()
 
 
@@ -560,7 +561,7 @@ class Namespace:
     mtls: Mtls | None = None
     effective_mtls: MtlsMode | None = None
     default_deny: bool = False
-    own_default_deny: Source | None = leaf(Feature.DEFAULT_DENY, default=None)
+    own_default_deny: Source | None = field(default=None, metadata=mark(Feature.DEFAULT_DENY))
     proxy: Proxy | None = None
     source: Source = source()
     files: tuple[str, ...] = field(default=(), compare=False)
@@ -570,8 +571,8 @@ class Namespace:
 class Mesh:
     """What is meant for the whole mesh."""
 
-    mtls: Mtls | None = leaf(Feature.MTLS_MESH, default=None)
-    default_deny: Source | None = leaf(Feature.DEFAULT_DENY_MESH, default=None)
+    mtls: Mtls | None = field(default=None, metadata=mark(Feature.MTLS_MESH))
+    default_deny: Source | None = field(default=None, metadata=mark(Feature.DEFAULT_DENY_MESH))
     source: Source = source()
     files: tuple[str, ...] = field(default=(), compare=False)
 

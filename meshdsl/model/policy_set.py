@@ -1,0 +1,30 @@
+"""What a folder of policy files holds, or a program has built: the input of every later stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from meshdsl.model.base import Declared
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySet:
+    """Policy objects and the inventory they speak of.
+
+    Attributes:
+        objects: in no particular order; the order never changes what they mean.
+        name: of the set, a label value; written on every object that is made of it.
+        root: folder that file names are shown relative to, in headers and diagnostics; empty for none.
+    """
+
+    objects: tuple[Declared, ...]
+    name: str = "meshdsl"
+    root: str = ""
+
+    def relative(self, file: str) -> str:
+        """A file as it is shown: relative to ``root`` with forward slashes, or its bare name outside of it."""
+        path = PurePath(file)
+        if self.root and path.is_relative_to(self.root):
+            return path.relative_to(self.root).as_posix()
+        return path.name
