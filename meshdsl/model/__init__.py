@@ -1,1 +1,1 @@
-"""What users write."""
+"""What users write: frozen pydantic objects, each with its line."""

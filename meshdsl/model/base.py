@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any, ClassVar, cast, dataclass_transform
+from typing import Annotated, Any, ClassVar, Literal, cast, dataclass_transform
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic._internal._model_construction import ModelMetaclass
@@ -36,6 +36,9 @@ class Recorder:
     diagnostics: list[Diagnostic] = field(default_factory=list)
 
 
+TargetName = Literal["istio", "ambient", "linkerd"]
+AcceptedCode = Annotated[str, Field(pattern=r"^MESH\d{3}$")]
+
 RECORDER: ContextVar[Recorder | None] = ContextVar("meshdsl_recorder", default=None)
 """The recorder of the load that is going on in this context, if one is."""
 
@@ -53,16 +56,16 @@ class Declared(BaseModel, metaclass=_DeclaredMeta):
 
     origin: ClassVar[Origin]
     _positional: ClassVar[tuple[str, ...]] = ()
-    _stops: ClassVar[bool] = False
+    _stops: ClassVar[bool] = True
     """Whether a wrong one stops the file that declares it."""
+    _recorded: ClassVar[bool] = True
+    """Whether it must be kept: a policy that is built and then dropped would be lost in silence."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         """Find the fields that are given by position."""
         super().__pydantic_init_subclass__(**kwargs)
-        cls._positional = tuple(
-            name for name, info in cls.model_fields.items() if info.kw_only is False
-        )
+        cls._positional = tuple(name for name, info in cls.model_fields.items() if info.kw_only is False)
 
     def __init__(self, *args: Any, **arguments: Any) -> None:
         origin = _origin(type(self).__name__)
@@ -85,7 +88,7 @@ class Declared(BaseModel, metaclass=_DeclaredMeta):
                 raise PolicyError(found) from None
             recorder.diagnostics.extend(found)
             return
-        if recorder is not None:
+        if recorder is not None and self._recorded:
             recorder.built.append(self)
 
 
@@ -142,6 +145,40 @@ def _diagnostic(kind: type[Declared], error: dict[str, Any], origin: Origin) -> 
 def _describe(kind: type[Declared], name: str) -> str:
     info = kind.model_fields.get(name)
     return f": {info.description}" if info is not None and info.description else ""
+
+
+class Value(Declared):
+    """A part of a policy that means nothing by itself, such as a header condition."""
+
+    _recorded: ClassVar[bool] = False
+
+
+class Subject(Declared):
+    """What policies are attached to. Two subjects are the same only if they are one object."""
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+class Policy(Declared):
+    """A rule about a subject.
+
+    Attributes:
+        only: the targets it is meant for; empty means all. Nothing else skips a policy.
+        accept: codes of approximations that are good enough for this policy, such as ``"MESH521"``.
+    """
+
+    _stops: ClassVar[bool] = False
+
+    only: tuple[TargetName, ...] = Field(
+        default=(), description='targets it is meant for, such as ("istio", "ambient")'
+    )
+    accept: tuple[AcceptedCode, ...] = Field(
+        default=(), description='codes of accepted approximations, such as ("MESH521",)'
+    )
 
 
 class ValueWithCode(ValueError):
