@@ -587,10 +587,18 @@ class Plan:
     services: tuple[Service, ...]
     _index: dict[tuple[str, str], Service] = field(default_factory=dict, init=False, compare=False, repr=False)
     _namespaces: dict[str, Namespace] = field(default_factory=dict, init=False, compare=False, repr=False)
+    _mirrored: set[tuple[str, str, str]] = field(default_factory=set, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         self._index.update({(s.namespace, s.name): s for s in self.services})
         self._namespaces.update({n.name: n for n in self.namespaces})
+        self._mirrored.update(
+            (*rule.mirror.service, rule.mirror.version)
+            for service in self.services
+            for port in service.ports
+            for rule in port.rules
+            if rule.mirror is not None and rule.mirror.version is not None
+        )
 
     def service(self, namespace: str, name: str) -> Service:
         """The intent of a service. Raises KeyError if the plan does not have it."""
@@ -599,6 +607,15 @@ class Plan:
     def namespace(self, name: str) -> Namespace:
         """The intent of a namespace. Raises KeyError if the plan does not have it."""
         return self._namespaces[name]
+
+    def versions_in_use(self, service: Service) -> tuple[str, ...]:
+        """The versions that a rule of any service sends or mirrors requests to, in declared order."""
+        sent = service.used_versions
+        return tuple(
+            version
+            for version in service.versions
+            if version in sent or (service.namespace, service.name, version) in self._mirrored
+        )
 
     def services_in(self, namespace: str) -> Iterator[Service]:
         """The services of a namespace, by name."""
