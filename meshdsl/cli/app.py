@@ -1,0 +1,90 @@
+"""The root command, and how a run of it ends.
+
+click's own ``main`` is not used: it exits with 1 for a usage error and for a closed pipe, where 1 means findings here.
+"""
+
+from __future__ import annotations
+
+import os
+from difflib import get_close_matches
+
+import click
+from click.shell_completion import shell_complete
+
+from meshdsl.cli import commands
+from meshdsl.cli.console import Console
+from meshdsl.cli.options import verbosity
+from meshdsl.diagnostics import MeshdslError
+from meshdsl.version import VERSION
+
+_COMPLETE = "_MESHDSL_COMPLETE"
+
+_EPILOG = """\b
+Exit codes: 0 fine, 1 findings, 2 usage or configuration, 3 could not do it.
+
+\b
+Shell completion, in the shell's start-up file:
+  bash:  eval "$(_MESHDSL_COMPLETE=bash_source meshdsl)"
+  zsh:   eval "$(_MESHDSL_COMPLETE=zsh_source meshdsl)"
+  fish:  _MESHDSL_COMPLETE=fish_source meshdsl | source
+
+\b
+Example:
+  meshdsl init shop && cd shop && meshdsl build
+"""
+
+
+class App(click.Group):
+    """The group of all commands."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click's, with the command that was probably meant."""
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            close = get_close_matches(name, self.commands, 1, 0.5)
+            meant = f" Did you mean {close[0]!r}?" if close else f" There are: {', '.join(sorted(self.commands))}."
+            raise click.UsageError(f"There is no command {name!r}.{meant}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> int:
+        """Run the command; what is wrong with the input is shown in the format that was asked for."""
+        try:
+            return int(super().invoke(ctx) or 0)
+        except MeshdslError as error:
+            console = ctx.ensure_object(Console)
+            console.report(error.diagnostics)
+            return error.exit_code
+
+
+@click.group(
+    cls=App,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(VERSION, "--version", message="meshdsl %(version)s")
+@verbosity
+def app() -> None:
+    """Typed service-mesh policies in Python, compiled to Istio, Istio Ambient and Linkerd."""
+
+
+for _command in (commands.build, commands.explain, commands.support, commands.init):
+    app.add_command(_command)
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line and return the exit code; usage errors are shown here."""
+    completing = os.environ.get(_COMPLETE)
+    if completing:
+        return shell_complete(app, {}, "meshdsl", _COMPLETE, completing)
+    try:
+        with app.make_context("meshdsl", arguments, obj=Console()) as context:
+            return int(app.invoke(context))
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.Abort as error:
+        raise KeyboardInterrupt from error
+    except click.ClickException as error:
+        error.show()
+        return 2

@@ -1,0 +1,221 @@
+"""``meshdsl build``: compile for every cluster, then write, compare or print.
+
+All clusters are compiled before anything is written, so that all findings are shown at once and no cluster is built
+from policies that are wrong for another.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import click
+
+from meshdsl import output, render
+from meshdsl.cli.console import Console
+from meshdsl.cli.progress import Progress
+from meshdsl.cli.project import Choice, Job, Project, project
+from meshdsl.compiler import Bundle
+from meshdsl.compiler import build as compile_for
+from meshdsl.diagnostics import CompileError, Diagnostic, MeshdslError, Origin
+from meshdsl.load import PolicyFiles, read
+from meshdsl.model.base import Policy
+
+STREAM = "-"
+"""``--out -``: standard output."""
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What one cluster comes to: its manifests and their files, and the number of policy objects."""
+
+    job: Job
+    bundle: Bundle
+    files: Mapping[str, str]
+    policies: int
+
+
+@dataclass
+class Counts:
+    """A build in numbers; files of all clusters, in a check those that a build would touch."""
+
+    clusters: int
+    policies: int
+    services: int
+    objects: int
+    written: int = 0
+    unchanged: int = 0
+    removed: int = 0
+
+
+def build(console: Console, choice: Choice, out: str | None, *, check: bool) -> int:
+    """Run the command.
+
+    Args:
+        console: where it speaks.
+        choice: what to compile for.
+        out: folder to write to; ``"-"`` for standard output; None for that of the configuration.
+        check: write nothing, and report what is out of date or not reproducible.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        MeshdslError: with what is wrong for any cluster; nothing is written then.
+    """
+    start = time.monotonic()
+    # What a build makes lives until the process ends; looking through it for cycles only costs time.
+    gc.disable()
+    found = project(choice)
+    if out == STREAM:
+        _refuse_stream(found, check=check)
+        console.output_taken = True
+    elif out is not None:
+        # Where the folder is not the configuration's own, what else is in it is not ours to judge.
+        found = replace(found, out=Path.cwd() / out, complete=False)
+    late: tuple[Diagnostic, ...] = ()
+    with Progress(1 + 2 * len(found.jobs), shown=console.verbosity >= 0) as progress:
+        progress.step("loading policies")
+        files = read(found.policies, found.permit)
+        built = _compile(found, files, progress)
+        counts = _counts(built)
+        if check:
+            late = tuple(_check(found, files, built, counts, progress))
+        elif out != STREAM:
+            _write(console, found, built, counts, progress)
+    if out == STREAM:
+        console.write(render.stream(built[0].bundle.manifests))
+    console.report(late, asdict(counts))
+    console.result(_line(counts, late, time.monotonic() - start, check=check, streamed=out == STREAM))
+    return 1 if late else 0
+
+
+def _refuse_stream(found: Project, *, check: bool) -> None:
+    if check:
+        raise click.UsageError("--check compares with files: it does not go with --out -")
+    if len(found.jobs) != 1:
+        names = ", ".join(job.name for job in found.jobs)
+        raise click.UsageError(f"--out - is for one cluster: choose one with --cluster; there are {names}")
+
+
+def _compile(found: Project, files: PolicyFiles, progress: Progress) -> list[Built]:
+    """Every cluster, or one error with the findings of all."""
+    built: list[Built] = []
+    errors: list[MeshdslError] = []
+    for job in found.jobs:
+        progress.step(f"compiling {job.name}")
+        try:
+            policies = files.policy_set(job.environment, found.name)
+            bundle = compile_for(policies, job.target, job.name)
+            number = sum(isinstance(declared, Policy) for declared in policies.objects)
+            built.append(Built(job, bundle, bundle.files(), number))
+        except MeshdslError as error:
+            errors.append(error)
+    if errors:
+        failed = CompileError(diagnostic for error in errors for diagnostic in error.diagnostics)
+        failed.exit_code = max(error.exit_code for error in errors)
+        raise failed
+    return built
+
+
+def _counts(built: list[Built]) -> Counts:
+    return Counts(
+        clusters=len(built),
+        policies=max(one.policies for one in built),
+        services=max(len(one.bundle.plan.services) for one in built),
+        objects=sum(len(one.bundle.manifests) for one in built),
+    )
+
+
+def _write(console: Console, found: Project, built: list[Built], counts: Counts, progress: Progress) -> None:
+    for one in built:
+        progress.step(f"writing {one.job.name}")
+        _write_folder(console, found.out / one.job.name, one.files, counts)
+    for folder in _former_clusters(found):
+        removed = _write_folder(console, folder, {}, counts).removed
+        if removed:
+            shown = _shown(found, folder)
+            console.note(f"removed {_files(len(removed))} of {shown}: no cluster of that name is configured")
+
+
+def _write_folder(console: Console, folder: Path, files: Mapping[str, str], counts: Counts) -> output.Written:
+    done = output.write(files, folder)
+    counts.written += len(done.written)
+    counts.unchanged += len(done.unchanged)
+    counts.removed += len(done.removed)
+    for verb, paths in (("wrote", done.written), ("removed", done.removed)):
+        for path in paths:
+            console.detail(f"{verb} {folder / path}")
+    return done
+
+
+def _former_clusters(found: Project) -> Iterator[Path]:
+    """Folders beside those of the clusters, in which there may be files that an earlier build made.
+
+    Only what opens with our mark is ever reported or removed there, and no symbolic link is followed.
+    """
+    if not found.complete or not found.out.is_dir():
+        return
+    names = {job.name for job in found.jobs}
+    for folder in sorted(found.out.iterdir()):
+        if folder.name not in names and folder.is_dir() and not folder.is_symlink():
+            yield folder
+
+
+def _check(
+    found: Project, files: PolicyFiles, built: list[Built], counts: Counts, progress: Progress
+) -> Iterator[Diagnostic]:
+    """What a build would change, and what would come out otherwise another time."""
+    for one in built:
+        folder = found.out / one.job.name
+        progress.step(f"checking {one.job.name}")
+        different = output.compare(one.files, folder)
+        counts.written += len(different.missing) + len(different.changed)
+        counts.removed += len(different.stale)
+        counts.unchanged += len(one.files) - len(different.missing) - len(different.changed)
+        for code, says, paths in (
+            ("MESH061", "is missing", different.missing),
+            ("MESH062", "is not what the policies say", different.changed),
+            ("MESH063", "is made by no policy any more", different.stale),
+        ):
+            yield from (_out_of_date(code, says, found, folder / path) for path in paths)
+    for folder in _former_clusters(found):
+        stale = output.compare({}, folder).stale
+        counts.removed += len(stale)
+        for path in stale:
+            yield _out_of_date("MESH063", "belongs to no configured cluster", found, folder / path)
+
+
+def _out_of_date(code: str, says: str, found: Project, path: Path) -> Diagnostic:
+    return Diagnostic(code, f"{_shown(found, path)} {says}", Origin(str(path), 1))
+
+
+def _shown(found: Project, path: Path) -> str:
+    return path.relative_to(found.root).as_posix() if path.is_relative_to(found.root) else str(path)
+
+
+def _line(counts: Counts, late: tuple[Diagnostic, ...], seconds: float, *, check: bool, streamed: bool) -> str:
+    """The result in one line."""
+    made = (
+        f"{_number(counts.policies, 'policy', 'policies')}, {_number(counts.services, 'service')},"
+        f" {_number(counts.objects, 'object')} for {_number(counts.clusters, 'cluster')}"
+    )
+    if streamed:
+        return f"Built {made} in {seconds:.1f} s"
+    if late:
+        stale = sum(one.code in ("MESH061", "MESH062", "MESH063") for one in late)
+        advice = f"{_files(stale)} out of date: run `meshdsl build` and commit what it writes" if stale else ""
+        return f"Checked {made}: {advice or _number(len(late), 'finding')}, in {seconds:.1f} s"
+    files = f"{_files(counts.written)} written, {counts.unchanged} unchanged, {counts.removed} removed"
+    return f"Checked {made}: up to date, in {seconds:.1f} s" if check else f"Built {made}: {files} in {seconds:.1f} s"
+
+
+def _files(number: int) -> str:
+    return _number(number, "file")
+
+
+def _number(number: int, one: str, many: str = "") -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -1,0 +1,81 @@
+"""What a command says, and where: the one place that writes to standard output and standard error.
+
+Standard output holds what was asked for: the result in one line, a report for programs, or manifests. Diagnostics for
+people go to standard error. Where manifests go to standard output, everything else goes to standard error.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from meshdsl.diagnostics import Diagnostic
+
+if TYPE_CHECKING:
+    from meshdsl.report import Format
+    from meshdsl.values import Json
+
+
+@dataclass
+class Console:
+    """How a run of a command speaks.
+
+    Attributes:
+        command: its name.
+        format: of diagnostics.
+        verbosity: -1 nothing but findings, 0, 1 what is done as well.
+        output_taken: standard output holds manifests.
+    """
+
+    command: str = ""
+    format: Format = "text"
+    verbosity: int = 0
+    output_taken: bool = False
+
+    def report(self, diagnostics: Iterable[Diagnostic], summary: Mapping[str, Json] | None = None) -> None:
+        """Show findings. JSON and SARIF are documents: they are written even without any."""
+        from meshdsl.report import report
+
+        error_stream = self.format == "text" or self.output_taken
+        text = report(
+            self.format,
+            diagnostics,
+            base=str(Path.cwd()),
+            command=self.command,
+            summary=summary,
+            colour=self.format == "text" and colours(),
+        )
+        self.write(text, error_stream=error_stream)
+
+    def result(self, line: str) -> None:
+        """The last line: what the command did."""
+        if self.verbosity >= 0:
+            self.write(f"{line}\n", error_stream=self.format != "text" or self.output_taken)
+
+    def note(self, line: str) -> None:
+        """A line that is worth saying although nothing is wrong."""
+        if self.verbosity >= 0:
+            self.write(f"{line}\n", error_stream=True)
+
+    def detail(self, line: str) -> None:
+        """What is being done, for ``-v``."""
+        if self.verbosity > 0:
+            self.write(f"{line}\n", error_stream=True)
+
+    def write(self, text: str, *, error_stream: bool = False) -> None:
+        """UTF-8 bytes, whatever the locale: files, pipes and reports must not depend on it."""
+        stream = click.get_binary_stream("stderr" if error_stream else "stdout")
+        (sys.stderr if error_stream else sys.stdout).flush()
+        stream.write(text.encode("utf-8", "backslashreplace"))
+        stream.flush()
+
+
+def colours() -> bool:
+    """Whether standard error takes colours: a terminal that is not dumb, and NO_COLOR (no-color.org) is not set."""
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -1,0 +1,87 @@
+"""``meshdsl init``: a small repository that works, from the templates beside this module.
+
+It asks nothing and overwrites nothing: if any of its files exists, it writes none.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files as resources
+from pathlib import Path
+
+from meshdsl.cli.console import Console
+from meshdsl.diagnostics import ConfigError, Diagnostic, OutputError
+from meshdsl.version import VERSION
+
+FILES = {
+    "pyproject.toml": "pyproject.toml.j2",
+    "README.md": "README.md.j2",
+    ".gitignore": "gitignore.j2",
+    ".github/workflows/mesh.yaml": "mesh.yaml.j2",
+    "policies/inventory.py": "inventory.py.j2",
+    "policies/traffic.py": "traffic.py.j2",
+    "policies/access.py": "access.py.j2",
+}
+"""What is made, and the template it is made from."""
+
+
+def init(console: Console, directory: Path) -> int:
+    """Run the command.
+
+    Args:
+        console: where it speaks.
+        directory: made if it is not there.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        ConfigError: some of the files exist.
+        OutputError: the directory cannot be written.
+    """
+    existing = [name for name in FILES if (directory / name).exists() or (directory / name).is_symlink()]
+    if existing:
+        raise ConfigError(
+            Diagnostic(
+                "MESH081",
+                f"{directory / name} exists",
+                reason="init overwrites nothing, and makes all of its files or none",
+                help="choose an empty folder, or move the file away",
+            )
+            for name in existing
+        )
+    texts = _render(directory)
+    try:
+        for name, text in texts.items():
+            path = directory / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("x", encoding="utf-8") as stream:
+                stream.write(text)
+            console.detail(f"wrote {path}")
+    except OSError as error:
+        raise OutputError(
+            [Diagnostic("MESH082", f"{error.filename}: {error.strerror}", help="choose a folder that can be written")]
+        ) from error
+    where = "" if directory == Path() else f"cd {directory} && "
+    console.result(f"Made {len(texts)} files in {directory}; now: {where}meshdsl build")
+    return 0
+
+
+def _render(directory: Path) -> dict[str, str]:
+    from jinja2 import Environment, StrictUndefined
+
+    # Python and TOML, not HTML: there is nothing to escape, and the name is a DNS label.
+    environment = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)  # noqa: S701
+    folder = resources("meshdsl.cli") / "templates"
+    return {
+        name: environment.from_string((folder / template).read_text(encoding="utf-8")).render(
+            name=_set_name(directory), version=VERSION
+        )
+        for name, template in FILES.items()
+    }
+
+
+def _set_name(directory: Path) -> str:
+    """A name for the policy set: that of the folder, as a DNS label."""
+    words = re.findall(r"[a-z0-9]+", directory.resolve().name.lower())
+    return "-".join(words)[:40].strip("-") or "mesh"

@@ -1,0 +1,71 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from meshdsl.cli.console import Console
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+TARGETS = ("istio", "ambient", "linkerd")
+
+
+def verbosity(function: F) -> F:
+    """``-v`` and ``-q``, before or after the command's name."""
+    for flag, name, value, help in (
+        ("-q", "--quiet", -1, "Say nothing but findings."),
+        ("-v", "--verbose", 1, "Say what is done."),
+    ):
+        function = click.option(
+            flag, name, flag_value=value, expose_value=False, callback=_set_verbosity, default=None, type=int, help=help
+        )(function)
+    return function
+
+
+def report_format(function: F) -> F:
+    """``--format`` of diagnostics."""
+    return click.option(
+        "--format",
+        type=click.Choice(("text", "json", "sarif", "github")),
+        default="text",
+        show_default=True,
+        expose_value=False,
+        callback=_set_format,
+        is_eager=True,
+        help="Of findings.",
+    )(function)
+
+
+def clusters(function: F) -> F:
+    """``--cluster`` and ``--target``: what to compile for."""
+    function = click.option(
+        "--target",
+        type=click.Choice(TARGETS),
+        help="A mesh with the default profile, without any configuration. PATH is then the policies [default: policies].",
+    )(function)
+    return click.option(
+        "--cluster",
+        "clusters",
+        multiple=True,
+        metavar="NAME",
+        help="A cluster of the configuration; may be given several times. [default: all of them]",
+    )(function)
+
+
+def _set_verbosity(context: click.Context, parameter: click.Parameter, value: int | None) -> None:
+    if value is not None:
+        _console(context).verbosity = value
+
+
+def _set_format(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    _console(context).format = value
+
+
+def _console(context: click.Context) -> Console:
+    console = context.ensure_object(Console)
+    console.command = context.info_name or ""
+    return console

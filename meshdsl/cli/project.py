@@ -1,0 +1,114 @@
+"""From PATH, ``--cluster`` and ``--target`` to what is to be compiled: the policies, and a target for each cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+import click
+
+from meshdsl.config import Config, find_config, read_config
+from meshdsl.diagnostics import ConfigError, Diagnostic
+from meshdsl.model.environment import Environment
+from meshdsl.targets.base import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the user asked for.
+
+    Attributes:
+        path: where the configuration is, or with a target the policies; None for the working directory.
+        clusters: names; empty for all.
+        target: ``"istio"``, ``"ambient"`` or ``"linkerd"``: no configuration is read.
+    """
+
+    path: Path | None = None
+    clusters: tuple[str, ...] = ()
+    target: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One cluster to compile for; ``name`` is the folder that its manifests go to."""
+
+    name: str
+    target: Target
+    environment: Environment
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What is compiled.
+
+    Attributes:
+        root: folder that everything is relative to.
+        name: of the policy set.
+        policies: a folder or a file.
+        out: folder of all clusters' folders.
+        permit: what policy files may do beyond computing.
+        jobs: the clusters that were asked for, in the order of the configuration.
+        complete: the jobs are all clusters of a configuration, so what else is in ``out`` is stale.
+    """
+
+    root: Path
+    name: str
+    policies: Path
+    out: Path
+    permit: tuple[str, ...]
+    jobs: tuple[Job, ...]
+    complete: bool
+
+
+def project(choice: Choice) -> Project:
+    """What the choice stands for.
+
+    Raises:
+        click.UsageError: ``--cluster`` and ``--target`` together.
+        ConfigError: there is no configuration, it is wrong, or it has no such cluster.
+    """
+    if choice.target is not None:
+        if choice.clusters:
+            raise click.UsageError("--cluster and --target exclude each other: a cluster has its target")
+        root = Path.cwd()
+        job = Job(choice.target, default_target(choice.target), Environment())
+        return Project(root, "meshdsl", root / (choice.path or "policies"), root / "out", (), (job,), complete=False)
+    config = read_config(find_config(choice.path or Path.cwd()))
+    names = tuple(dict.fromkeys(choice.clusters)) or tuple(config.clusters)
+    unknown = [name for name in names if name not in config.clusters]
+    if unknown:
+        raise ConfigError(_unknown(name, config.clusters) for name in unknown)
+    return Project(
+        config.root,
+        config.name,
+        config.root / config.policies,
+        config.root / config.out,
+        config.permit,
+        tuple(Job(c.name, c.target, c.environment) for c in config.clusters.values() if c.name in names),
+        complete=not choice.clusters and _has_own_folder(config),
+    )
+
+
+def default_target(name: str) -> Target:
+    """A mesh of the newest supported version with the default profile."""
+    from meshdsl.report.support import TARGETS
+
+    return next(target for target in TARGETS if target.name == name)()
+
+
+def _unknown(name: str, known: Iterable[str]) -> Diagnostic:
+    close = get_close_matches(name, known, 1, 0.5)
+    listed = f"the configuration has {', '.join(sorted(known))}"
+    return Diagnostic(
+        "MESH051",
+        f"there is no cluster {name!r}",
+        help=f"did you mean {close[0]!r}? {listed}" if close else listed,
+    )
+
+
+def _has_own_folder(config: Config) -> bool:
+    """Whether nothing but output is below ``out``, so that a folder in it can be that of a former cluster."""
+    out = (config.root / config.out).resolve()
+    return not (config.root / config.policies).resolve().is_relative_to(out) and not config.root.is_relative_to(out)

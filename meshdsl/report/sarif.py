@@ -1,0 +1,88 @@
+"""Diagnostics as SARIF 2.1.0, the format that code hosts and editors read.
+
+Source: OASIS, Static Analysis Results Interchange Format 2.1.0 (errata 01). Files are relative to ``%SRCROOT%``, the
+working directory, so that the document says nothing of the machine it was made on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from meshdsl.report.finding import Finding, uri
+from meshdsl.report.pages import page
+from meshdsl.values import Json
+from meshdsl.version import VERSION
+
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+_ROOT = "%SRCROOT%"
+
+
+def document(findings: Sequence[Finding]) -> str:
+    """A log with one run: a rule for each code that was found, a result for each finding."""
+    codes = sorted({finding.diagnostic.code for finding in findings})
+    run: Mapping[str, Json] = {
+        "tool": {"driver": {"name": "meshdsl", "semanticVersion": VERSION, "rules": [_rule(code) for code in codes]}},
+        "columnKind": "unicodeCodePoints",
+        "originalUriBaseIds": {_ROOT: {"description": {"text": "The folder that meshdsl was run in."}}},
+        "results": [_result(finding, codes.index(finding.diagnostic.code)) for finding in findings],
+    }
+    return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False) + "\n"
+
+
+def _rule(code: str) -> Mapping[str, Json]:
+    found = page(code)
+    if found is None:
+        return {"id": code}
+    return {
+        "id": code,
+        "shortDescription": {"text": found.title},
+        "fullDescription": {"text": found.text},
+        "help": {"text": f"{found.text}\n\nRun `meshdsl explain {code}` to read this page."},
+        "defaultConfiguration": {"level": "error"},
+    }
+
+
+def _result(finding: Finding, index: int) -> Mapping[str, Json]:
+    found, where = finding.diagnostic, finding.location
+    result: dict[str, Json] = {
+        "ruleId": found.code,
+        "ruleIndex": index,
+        "level": found.severity.value,
+        "message": {"text": " ".join(_sentences(finding))},
+    }
+    if where is not None:
+        region: dict[str, Json] = {"startLine": where.line}
+        if where.column:
+            region["startColumn"] = where.column
+        if where.end_line:
+            region["endLine"] = where.end_line
+        if where.end_column:
+            region["endColumn"] = where.end_column
+        result["locations"] = [{"physicalLocation": {"artifactLocation": _artifact(finding.file), "region": region}}]
+    if finding.related:
+        result["relatedLocations"] = [
+            {
+                "id": number,
+                "message": {"text": words},
+                "physicalLocation": {"artifactLocation": _artifact(file), "region": {"startLine": line}},
+            }
+            for number, (words, file, line) in enumerate(finding.related)
+        ]
+    if finding.targets:
+        result["properties"] = {"clusters": list(finding.targets)}
+    return result
+
+
+def _sentences(finding: Finding) -> list[str]:
+    found = finding.diagnostic
+    parts = [found.message, found.reason, found.help]
+    parts += [f"On clusters: {', '.join(finding.targets)}"] if finding.targets else []
+    return [part if part.endswith((".", "!", "?")) else f"{part}." for part in parts if part]
+
+
+def _artifact(file: str) -> Mapping[str, Json]:
+    reference: dict[str, Json] = {"uri": uri(file)}
+    if not file.startswith("/"):
+        reference["uriBaseId"] = _ROOT
+    return reference
