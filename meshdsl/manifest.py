@@ -15,6 +15,9 @@ from meshdsl.values import Json
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 SET_LABEL = "meshdsl.dev/set"
+FILE_MARK = "# Made by meshdsl. Do not edit: change the policies and build again."
+"""The first line of every file we write, and how a later build knows the file for ours. It never changes: files with
+another first line are nobody's but the user's."""
 
 
 class Phase(IntEnum):
