@@ -1,0 +1,145 @@
+"""Cases: a folder with policies, and beside them what comes out on each mesh, in full.
+
+A case is ``tests/cases/<case>/policies.py`` (or a folder ``policies/``) with one file for each target: ``<target>.yaml``,
+the objects in the order to apply them, or ``<target>.errors``, the diagnostics as they are shown. A target without a
+file is a failure: silence is not an answer. ``linkerd-smi`` is Linkerd with the legacy split API; a case has it only
+where it makes a difference.
+
+``case.toml`` is optional. It has a table for each target whose profile is not the default, and one for what
+``policies(env)`` receives::
+
+    [ambient]
+    gateway_api_channel = "experimental"
+
+    [environment]
+    replicas = 3
+
+``python -m tests.rewrite [CASE ...]`` writes the files anew; a changed file is a change to review.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from meshdsl import compiler, load, render
+from meshdsl.diagnostics import Diagnostic, MeshdslError
+from meshdsl.report import report
+from meshdsl.targets.ambient import Ambient
+from meshdsl.targets.base import Target
+from meshdsl.targets.istio import Istio
+from meshdsl.targets.linkerd import Linkerd
+
+FOLDER = Path(__file__).parent / "cases"
+OPTIONAL = "linkerd-smi"
+_TARGETS: dict[str, tuple[type[Target], dict[str, Any]]] = {
+    "istio": (Istio, {}),
+    "ambient": (Ambient, {}),
+    "linkerd": (Linkerd, {}),
+    OPTIONAL: (Linkerd, {"split_api": "smi"}),
+}
+TARGETS = tuple(_TARGETS)
+KINDS = ("yaml", "errors")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A folder of ``tests/cases``."""
+
+    folder: Path
+
+    def __str__(self) -> str:
+        return self.folder.name
+
+    @property
+    def policies(self) -> Path:
+        """The file or folder that is loaded."""
+        whole = self.folder / "policies"
+        return whole if whole.is_dir() else self.folder / "policies.py"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """``case.toml``."""
+        path = self.folder / "case.toml"
+        return tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+    def target(self, name: str) -> Target:
+        """The target of that name, with this case's profile."""
+        kind, profile = _TARGETS[name]
+        return kind(**{**profile, **self.settings.get(name, {})})
+
+    def file(self, name: str, kind: str) -> Path:
+        """The file that holds what is expected of a target."""
+        return self.folder / f"{name}.{kind}"
+
+    def targets(self) -> tuple[str, ...]:
+        """The targets that this case is about."""
+        has_optional = any(self.file(OPTIONAL, kind).exists() for kind in KINDS) or OPTIONAL in self.settings
+        return TARGETS if has_optional else tuple(name for name in TARGETS if name != OPTIONAL)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out: ``kind`` is a file's extension, ``text`` its content."""
+
+    kind: str
+    text: str
+    manifests: tuple[Any, ...] = ()
+
+
+def cases() -> tuple[Case, ...]:
+    """All cases, by name."""
+    return tuple(Case(folder) for folder in sorted(FOLDER.iterdir()) if folder.is_dir())
+
+
+@cache
+def _loaded(case: Case) -> Any:
+    """The policies, or the error: loaded once for all targets."""
+    try:
+        return load.load(case.policies, environment=case.settings.get("environment", {}), name=str(case))
+    except MeshdslError as error:
+        return error
+
+
+@cache
+def outcome(case: Case, name: str) -> Outcome:
+    """What a case gives on a target."""
+    policies = _loaded(case)
+    if isinstance(policies, MeshdslError):
+        return _errors(case, policies)
+    try:
+        bundle = compiler.build(policies, case.target(name))
+        return Outcome("yaml", render.stream(bundle.manifests), tuple(bundle.manifests))
+    except MeshdslError as error:
+        return _errors(case, error)
+
+
+def _errors(case: Case, error: MeshdslError) -> Outcome:
+    # The file is the target's: to name it on each finding again would be noise.
+    plain: list[Diagnostic] = [replace(d, target="") for d in error.diagnostics]
+    return Outcome("errors", report("text", plain, base=str(case.folder), command="build"))
+
+
+def expected(case: Case, name: str) -> Iterator[Outcome]:
+    """What the files of a target say; more than one is a mistake."""
+    for kind in KINDS:
+        path = case.file(name, kind)
+        if path.exists():
+            yield Outcome(kind, path.read_text(encoding="utf-8"))
+
+
+def rewrite(case: Case) -> Iterator[tuple[str, Path]]:
+    """Write the files of a case anew; what was done to each that changed, and where."""
+    for name in case.targets():
+        now = outcome(case, name)
+        before = {found.kind: found.text for found in expected(case, name)}
+        for kind in before.keys() - {now.kind}:
+            case.file(name, kind).unlink()
+            yield "removed", case.file(name, kind)
+        if before.get(now.kind) != now.text:
+            case.file(name, now.kind).write_text(now.text, encoding="utf-8")
+            yield "written", case.file(name, now.kind)

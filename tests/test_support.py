@@ -1,0 +1,118 @@
+"""The support tables, checked both ways: what is granted changes the output, what is not is refused by its code.
+
+Three profiles of each mesh are asked: one that grants and accepts all it can, the one that nobody configured, and the
+oldest version. What should happen is read off the table alone; what does happen comes from a build.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from meshdsl import compiler
+from meshdsl.diagnostics import CompileError
+from meshdsl.model.base import Declared
+from meshdsl.model.policy_set import PolicySet
+from meshdsl.plan.features import Feature
+from meshdsl.targets.ambient import Ambient
+from meshdsl.targets.base import Level, Target
+from meshdsl.targets.istio import Istio
+from meshdsl.targets.linkerd import Linkerd
+from tests.features import INVENTORY, PAIRS
+
+ALL = tuple(feature.code for feature in Feature)
+PROFILES: dict[str, Target] = {
+    "istio-generous": Istio(accept=ALL, default_retries="off"),
+    "istio-bare": Istio(),
+    "istio-oldest": Istio(version=Istio.versions[0]),
+    "ambient-generous": Ambient(accept=ALL, default_retries="off", gateway_api_channel="experimental"),
+    "ambient-bare": Ambient(),
+    "ambient-oldest": Ambient(version=Ambient.versions[0], gateway_api="1.2"),
+    "linkerd-generous": Linkerd(accept=ALL, gateway_api_channel="experimental"),
+    "linkerd-bare": Linkerd(),
+    "linkerd-oldest": Linkerd(version=Linkerd.versions[0], gateway_api="1.2"),
+}
+TARGETS = (Istio, Ambient, Linkerd)
+
+IMPLIED = {
+    # A callee's proxy answers a reset of its application with 502, which 5xx covers (linkerd-measured.txt).
+    (Linkerd, Feature.RETRY_RESET),
+}
+"""What is granted although the output stays as it is, because the rest of the policy already says it."""
+
+
+def _granted(target: Target, feature: Feature) -> bool:
+    """What the table promises for a profile."""
+    row = target.support[feature]
+    condition = row.granted is None or row.granted(target)
+    return {
+        Level.EXACT: True,
+        Level.CONDITIONAL: condition,
+        Level.APPROXIMATE: condition and feature.code in target.accept,
+        Level.NOT_YET: False,
+        Level.NEVER: False,
+    }[row.level]
+
+
+@cache
+def _build(policies: tuple[Declared, ...], profile: str) -> tuple[str, frozenset[str]]:
+    """The files, and the codes of what was refused."""
+    try:
+        bundle = compiler.build(PolicySet((*INVENTORY, *policies), name="pairs"), PROFILES[profile])
+    except CompileError as error:
+        return "", frozenset(d.code for d in error.diagnostics)
+    return "\n".join(f"{path}\n{text}" for path, text in sorted(bundle.files().items())), frozenset()
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.name)
+def test_every_feature_has_a_row(target: type[Target]) -> None:
+    assert set(target.support) == set(Feature)
+
+
+def test_every_feature_has_a_pair() -> None:
+    assert set(PAIRS) == set(Feature)
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.name)
+def test_a_row_says_what_its_level_owes(target: type[Target]) -> None:
+    for feature, row in target.support.items():
+        if row.level is not Level.EXACT:
+            assert row.note, f"{feature.code} is {row.level} and does not say why"
+        if row.level in (Level.CONDITIONAL, Level.NOT_YET, Level.NEVER):
+            assert row.help, f"{feature.code} is {row.level} and offers no way out"
+        assert (row.granted is not None) >= (row.level is Level.CONDITIONAL), f"{feature.code} has no condition"
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.name)
+def test_a_condition_can_hold_and_can_fail(target: type[Target]) -> None:
+    own = [profile for profile in PROFILES.values() if type(profile) is target]
+    for feature, row in target.support.items():
+        if row.level is Level.CONDITIONAL:
+            assert {_granted(profile, feature) for profile in own} == {True, False}, feature.code
+
+
+@pytest.mark.parametrize("feature", Feature, ids=lambda f: f.name)
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_feature_is_refused_by_its_code_exactly_where_the_table_says_so(profile: str, feature: Feature) -> None:
+    without, asking = PAIRS[feature]
+    refused_without, refused = _build(without, profile)[1], _build(asking, profile)[1]
+    assert feature.code not in refused_without, "the first of the pair asks for the feature as well"
+    if _granted(PROFILES[profile], feature):
+        assert feature.code not in refused
+    else:
+        assert feature.code in refused
+
+
+@pytest.mark.parametrize("feature", Feature, ids=lambda f: f.name)
+@pytest.mark.parametrize("profile", [name for name in PROFILES if name.endswith("generous")])
+def test_a_feature_that_is_granted_changes_the_output(profile: str, feature: Feature) -> None:
+    target = PROFILES[profile]
+    if not _granted(target, feature):
+        return  # refused, as the test above has it
+    (before, refused_without), (after, refused) = (_build(policies, profile) for policies in PAIRS[feature])
+    assert not refused_without | refused
+    if (type(target), feature) in IMPLIED:
+        assert before == after
+    else:
+        assert before != after
