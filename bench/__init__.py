@@ -1,0 +1,1 @@
+"""How fast meshdsl is: ``make bench``."""
