@@ -1,0 +1,108 @@
+"""Typed service-mesh policies, compiled to Istio, Istio Ambient and Linkerd.
+
+Everything public is here, and nothing else is public. Names are imported when they are first used, so that
+``import meshdsl`` and ``meshdsl --help`` cost nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from meshdsl.compiler import Bundle, build
+    from meshdsl.diagnostics import (
+        CompileError,
+        ConfigError,
+        Diagnostic,
+        LoadError,
+        MeshdslError,
+        Origin,
+        OutputError,
+        PolicyError,
+        Severity,
+    )
+    from meshdsl.load import load
+    from meshdsl.manifest import Manifest, ObjectRef, Phase
+    from meshdsl.model.environment import Environment
+    from meshdsl.model.inventory import Mesh, Namespace, Port, Probe, Route, Service, Workload
+    from meshdsl.model.match import Cookie, Header, Query, Regex, all_of, any_of
+    from meshdsl.model.operation import Proxy
+    from meshdsl.model.policy_set import PolicySet
+    from meshdsl.model.security import Allow, Anyone, DefaultDeny, Deny, MutualTls, ServiceAccount
+    from meshdsl.model.traffic import (
+        Abort,
+        Breaker,
+        Canary,
+        Delay,
+        Fault,
+        Headers,
+        Mirror,
+        Redirect,
+        Retry,
+        Rewrite,
+        Split,
+        Timeout,
+    )
+    from meshdsl.targets.ambient import Ambient
+    from meshdsl.targets.istio import Istio
+    from meshdsl.targets.linkerd import Linkerd
+
+_HOMES = {
+    "meshdsl.compiler": ("Bundle", "build"),
+    "meshdsl.diagnostics": (
+        "CompileError",
+        "ConfigError",
+        "Diagnostic",
+        "LoadError",
+        "MeshdslError",
+        "Origin",
+        "OutputError",
+        "PolicyError",
+        "Severity",
+    ),
+    "meshdsl.load": ("load",),
+    "meshdsl.manifest": ("Manifest", "ObjectRef", "Phase"),
+    "meshdsl.model.environment": ("Environment",),
+    "meshdsl.model.inventory": ("Mesh", "Namespace", "Port", "Probe", "Route", "Service", "Workload"),
+    "meshdsl.model.match": ("Cookie", "Header", "Query", "Regex", "all_of", "any_of"),
+    "meshdsl.model.operation": ("Proxy",),
+    "meshdsl.model.policy_set": ("PolicySet",),
+    "meshdsl.model.security": ("Allow", "Anyone", "DefaultDeny", "Deny", "MutualTls", "ServiceAccount"),
+    "meshdsl.model.traffic": (
+        "Abort",
+        "Breaker",
+        "Canary",
+        "Delay",
+        "Fault",
+        "Headers",
+        "Mirror",
+        "Redirect",
+        "Retry",
+        "Rewrite",
+        "Split",
+        "Timeout",
+    ),
+    "meshdsl.targets.ambient": ("Ambient",),
+    "meshdsl.targets.istio": ("Istio",),
+    "meshdsl.targets.linkerd": ("Linkerd",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [  # noqa: PLE0604 - the names are strings
+    *sorted(_HOME_OF),
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name where it lives."""
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'meshdsl' has no attribute {name!r}")
+    value: object = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__]

@@ -586,12 +586,16 @@ class Plan:
     namespaces: tuple[Namespace, ...]
     services: tuple[Service, ...]
     _index: dict[tuple[str, str], Service] = field(default_factory=dict, init=False, compare=False, repr=False)
+    _callers: dict[Account, tuple[Service, ...]] = field(default_factory=dict, init=False, compare=False, repr=False)
     _namespaces: dict[str, Namespace] = field(default_factory=dict, init=False, compare=False, repr=False)
     _mirrored: set[tuple[str, str, str]] = field(default_factory=set, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         self._index.update({(s.namespace, s.name): s for s in self.services})
         self._namespaces.update({n.name: n for n in self.namespaces})
+        for one in self.services:
+            account = Account(one.namespace, one.account)
+            self._callers[account] = (*self._callers.get(account, ()), one)
         self._mirrored.update(
             (*rule.mirror.service, rule.mirror.version)
             for service in self.services
@@ -599,6 +603,11 @@ class Plan:
             for rule in port.rules
             if rule.mirror is not None and rule.mirror.version is not None
         )
+
+    @property
+    def callers(self) -> Mapping[Account, tuple[Service, ...]]:
+        """The services that run as each account."""
+        return self._callers
 
     def service(self, namespace: str, name: str) -> Service:
         """The intent of a service. Raises KeyError if the plan does not have it."""

@@ -1,0 +1,216 @@
+"""From policies to manifests for one target: resolve, check, lower, sort.
+
+Nothing is emitted when anything is wrong: all diagnostics of all stages that could run are raised together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from meshdsl import checks
+from meshdsl.diagnostics import CompileError, Diagnostic, Origin, Severity
+from meshdsl.manifest import Manifest, ObjectRef
+from meshdsl.model.base import Declared, Policy
+from meshdsl.model.policy_set import PolicySet
+from meshdsl.output import Written, write
+from meshdsl.plan.features import Feature
+from meshdsl.plan.intent import Plan, Use, uses
+from meshdsl.plan.resolve import resolve
+from meshdsl.render import document
+from meshdsl.targets.base import Level, Support, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What policies became on one target.
+
+    Attributes:
+        target: that target, with its profile.
+        plan: what the policies mean.
+        manifests: in the order to apply them.
+        policies: how many policies were compiled.
+    """
+
+    target: Target
+    plan: Plan
+    manifests: tuple[Manifest, ...]
+    policies: int
+
+    def files(self) -> dict[str, str]:
+        """The files that ``meshdsl build`` writes for this target: relative path → text."""
+        owned: dict[tuple[str, str], list[Manifest]] = {}
+        for manifest in self.manifests:
+            owned.setdefault(manifest.owner, []).append(manifest)
+        return {path_of(owner): document(owned[owner], self._sources(owner)) for owner in sorted(owned)}
+
+    def write(self, directory: str | Path) -> Written:
+        """Write :meth:`files` below a directory, and remove files of ours that are no longer produced.
+
+        Raises:
+            OutputError: the directory cannot be written, or holds files that are not ours in the way.
+        """
+        return write(self.files(), Path(directory))
+
+    def _sources(self, owner: tuple[str, str]) -> tuple[str, ...]:
+        namespace, service = owner
+        if service:
+            return self.plan.service(namespace, service).files
+        if namespace:
+            return self.plan.namespace(namespace).files
+        return self.plan.mesh.files
+
+
+def path_of(owner: tuple[str, str]) -> str:
+    """The file of a service, a namespace or the mesh. A service's name cannot start with ``_``."""
+    namespace, service = owner
+    if not namespace:
+        return "_mesh.yaml"
+    return f"{namespace}/{service or '_namespace'}.yaml"
+
+
+def build(policies: PolicySet | Iterable[Declared], target: Target, *, cluster: str = "") -> Bundle:
+    """Compile policies for one target.
+
+    Args:
+        policies: what :func:`meshdsl.load` returns, or policy objects.
+        target: ``Istio()``, ``Ambient()`` or ``Linkerd()``, with its profile.
+        cluster: name for diagnostics; the target's name if empty.
+
+    Returns:
+        The manifests, with the plan they come from.
+
+    Raises:
+        CompileError: policies contradict each other, or mean something that the target cannot do.
+    """
+    policy_set = policies if isinstance(policies, PolicySet) else PolicySet(tuple(policies))
+    chosen = replace(policy_set, objects=tuple(o for o in policy_set.objects if _meant_for(o, target)))
+    name = cluster or target.name
+    try:
+        plan = resolve(chosen)
+    except CompileError as error:
+        raise CompileError(found.on(name) for found in error.diagnostics) from None
+    found = [*_unknown_codes(chosen), *checks.check(plan), *unsupported(plan, target), *target.check(plan)]
+    if any(one.severity is Severity.ERROR for one in found):
+        raise CompileError(one.on(name) for one in found)
+    manifests = sorted(_lowered(plan, target), key=lambda m: m.phase)
+    clashes = list(_clashes(manifests))
+    if clashes:
+        raise CompileError(one.on(name) for one in clashes)
+    return Bundle(target, plan, tuple(manifests), sum(isinstance(o, Policy) for o in chosen.objects))
+
+
+def _meant_for(declared: Declared, target: Target) -> bool:
+    return not isinstance(declared, Policy) or not declared.only or target.name in declared.only
+
+
+def _lowered(plan: Plan, target: Target) -> Iterator[Manifest]:
+    yield from target.lower_mesh(plan)
+    for namespace in plan.namespaces:
+        yield from target.lower_namespace(namespace, plan)
+    for service in plan.services:
+        yield from target.lower_service(service, plan)
+
+
+def _clashes(manifests: Iterable[Manifest]) -> Iterator[Diagnostic]:
+    """One object must not be written twice: the second would undo the first."""
+    seen: dict[ObjectRef, Manifest] = {}
+    for manifest in manifests:
+        first = seen.setdefault(manifest.ref, manifest)
+        if first is not manifest:
+            origin: Origin | None = next(iter((*manifest.origins, *first.origins)), None)
+            yield Diagnostic(
+                "MESH391",
+                f"two policies lead to the same object {manifest.ref}",
+                origin,
+                reason="applying one would undo the other",
+                help="rename one of the services or routes",
+            )
+
+
+# ------------------------------------------------------------------------------------------------------------ support
+
+_ACCEPTABLE = {"MESH402", "MESH404"}
+
+
+def _unknown_codes(policies: PolicySet) -> Iterator[Diagnostic]:
+    """A misspelt code in ``accept`` would accept nothing, in silence."""
+    known = {feature.code for feature in Feature} | _ACCEPTABLE
+    for declared in policies.objects:
+        for code in declared.accept if isinstance(declared, Policy) else ():
+            if code not in known:
+                yield Diagnostic(
+                    "MESH205",
+                    f"no approximation has the code {code}",
+                    declared.origin,
+                    "accept",
+                    help="the code of an error that can be accepted stands in its message",
+                )
+
+
+def unsupported(plan: Plan, target: Target) -> Iterator[Diagnostic]:
+    """What the plan asks for and the target does not grant, feature by feature."""
+    seen = set()
+    for part in (plan.mesh, *plan.namespaces, *plan.services):
+        for use in uses(part):
+            key = (use.feature, use.source.origin, use.field)
+            if key not in seen:
+                seen.add(key)
+                refusal = refused(use, target)
+                if refusal is not None:
+                    yield refusal
+
+
+def refused(use: Use, target: Target) -> Diagnostic | None:
+    """Why a target does not grant a feature, or None if it does."""
+    support = target.level_of(use.feature)
+    granted = support.granted is None or support.granted(target)
+    if support.level is Level.EXACT or support.level is Level.CONDITIONAL and granted:
+        return None
+    code = use.feature.code
+    if support.level is Level.APPROXIMATE and granted and (code in use.source.accept or code in target.accept):
+        return None
+    return Diagnostic(
+        code,
+        f"{target.title}: {use.feature.title}: {_verdict(support, granted=granted)}",
+        use.source.origin,
+        FIELDS.get(use.feature, use.field),
+        reason=support.note,
+        help=_way_out(support, code, target, granted=granted),
+    )
+
+
+def _verdict(support: Support, *, granted: bool) -> str:
+    if support.level is Level.APPROXIMATE and granted:
+        return "only approximately"
+    return {
+        Level.NEVER: "not possible",
+        Level.NOT_YET: "not supported yet",
+    }.get(support.level, "not with this profile")
+
+
+def _way_out(support: Support, code: str, target: Target, *, granted: bool) -> str:
+    others = ", ".join(f'"{name}"' for name in ("istio", "ambient", "linkerd") if name != target.name)
+    if support.level is Level.APPROXIMATE and granted:
+        accept = f'accept it with accept=("{code}",) on the policy or accept = ["{code}"] on the cluster'
+        return "; ".join(filter(None, (support.help, accept, f"or only=({others}) to leave this mesh out")))
+    return "; ".join(filter(None, (support.help, f"only=({others}) leaves this mesh out")))
+
+
+FIELDS: Mapping[Feature, str] = {
+    Feature.CANARY_MATCH: "when",
+    Feature.SPLIT: "percent",
+    Feature.RETRY: "attempts",
+    Feature.RETRY_5XX: "retry_on",
+    Feature.RETRY_RESET: "retry_on",
+    Feature.RETRY_4XX: "retry_on",
+    Feature.RETRY_GRPC: "retry_on",
+    Feature.RETRY_NONE: "",
+    Feature.MTLS_STRICT: "mode",
+    Feature.MTLS_PERMISSIVE: "mode",
+    Feature.SIDECAR_RESOURCES: "cpu_request",
+    Feature.BREAKER_POOL: "max_connections",
+    Feature.BREAKER_OUTLIER: "consecutive_5xx",
+}
+"""The argument that asks for a feature, where it is not called like the field of the plan."""
