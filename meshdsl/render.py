@@ -198,7 +198,7 @@ def _scalar(value: object) -> str:
 def _float(value: float) -> str:
     if not isfinite(value):
         raise _UnwritableError("a number is not finite")
-    if value.is_integer() and abs(value) < 2**53:
+    if value.is_integer() and abs(value) < _MAX_INT:
         return str(int(value))  # integer fields of the API take no "12.0"
     text = float.__repr__(value)
     mantissa, exponent, power = text.partition("e")
