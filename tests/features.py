@@ -146,5 +146,8 @@ PAIRS: Mapping[Feature, Pair] = {
     Feature.MTLS_MESH: _pair(TIMEOUT, then=MutualTls(Mesh(), mode="strict")),
     Feature.ENROLMENT: _pair(TIMEOUT, then=Proxy(PROD)),
     Feature.REVISION: _pair(Proxy(PROD), then=Proxy(PROD, revision="canary"), instead=True),
-    Feature.SIDECAR_RESOURCES: _pair(Proxy(PROD), then=Proxy(API, cpu_request="100m", memory_limit="256Mi")),
+    Feature.SIDECAR_RESOURCES: _pair(
+        Proxy(PROD),
+        then=Proxy(API, cpu_request="100m", cpu_limit="1", memory_request="128Mi", memory_limit="256Mi"),
+    ),
 }

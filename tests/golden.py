@@ -26,8 +26,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from meshdsl import compiler, load, render
+from meshdsl import compiler, render
 from meshdsl.diagnostics import Diagnostic, MeshdslError
+from meshdsl.load import load
+from meshdsl.model.environment import Environment
 from meshdsl.report import report
 from meshdsl.targets.ambient import Ambient
 from meshdsl.targets.base import Target
@@ -100,7 +102,7 @@ def cases() -> tuple[Case, ...]:
 def _loaded(case: Case) -> Any:
     """The policies, or the error: loaded once for all targets."""
     try:
-        return load.load(case.policies, environment=case.settings.get("environment", {}), name=str(case))
+        return load(case.policies, environment=Environment(**case.settings.get("environment", {})), name=str(case))
     except MeshdslError as error:
         return error
 
