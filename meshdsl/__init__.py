@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from meshdsl.load import load
     from meshdsl.manifest import Manifest, ObjectRef, Phase
+    from meshdsl.model.base import Policy
     from meshdsl.model.environment import Environment
     from meshdsl.model.inventory import Mesh, Namespace, Port, Probe, Route, Service, Workload
     from meshdsl.model.match import Cookie, Header, Query, Regex, all_of, any_of
@@ -63,6 +64,7 @@ _HOMES = {
     ),
     "meshdsl.load": ("load",),
     "meshdsl.manifest": ("Manifest", "ObjectRef", "Phase"),
+    "meshdsl.model.base": ("Policy",),
     "meshdsl.model.environment": ("Environment",),
     "meshdsl.model.inventory": ("Mesh", "Namespace", "Port", "Probe", "Route", "Service", "Workload"),
     "meshdsl.model.match": ("Cookie", "Header", "Query", "Regex", "all_of", "any_of"),
@@ -89,8 +91,60 @@ _HOMES = {
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = [  # noqa: PLE0604 - the names are strings
-    *sorted(_HOME_OF),
+__all__ = [
+    "Abort",
+    "Allow",
+    "Ambient",
+    "Anyone",
+    "Breaker",
+    "Bundle",
+    "Canary",
+    "CompileError",
+    "ConfigError",
+    "Cookie",
+    "DefaultDeny",
+    "Delay",
+    "Deny",
+    "Diagnostic",
+    "Environment",
+    "Fault",
+    "Header",
+    "Headers",
+    "Istio",
+    "Linkerd",
+    "LoadError",
+    "Manifest",
+    "Mesh",
+    "MeshdslError",
+    "Mirror",
+    "MutualTls",
+    "Namespace",
+    "ObjectRef",
+    "Origin",
+    "OutputError",
+    "Phase",
+    "Policy",
+    "PolicyError",
+    "PolicySet",
+    "Port",
+    "Probe",
+    "Proxy",
+    "Query",
+    "Redirect",
+    "Regex",
+    "Retry",
+    "Rewrite",
+    "Route",
+    "Service",
+    "ServiceAccount",
+    "Severity",
+    "Split",
+    "Timeout",
+    "Workload",
+    "all_of",
+    "any_of",
+    "build",
+    "load",
 ]
 
 

@@ -166,7 +166,7 @@ def refused(use: Use, target: Target) -> Diagnostic | None:
     """Why a target does not grant a feature, or None if it does."""
     support = target.level_of(use.feature)
     granted = support.granted is None or support.granted(target)
-    if support.level is Level.EXACT or support.level is Level.CONDITIONAL and granted:
+    if support.level is Level.EXACT or (support.level is Level.CONDITIONAL and granted):
         return None
     code = use.feature.code
     if support.level is Level.APPROXIMATE and granted and (code in use.source.accept or code in target.accept):

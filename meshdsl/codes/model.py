@@ -8,8 +8,9 @@ PAGES: tuple[Page, ...] = (
     Page(
         "MESH201",
         "too many arguments by position",
-        'Only the subject of a policy, and what it is all about, are given by position: Timeout(api, "5s"). Everything else'
-        " is given by name, so that a policy can be read without its definition. Write the others as name=value.",
+        'Only the subject of a policy, and what it is all about, are given by position: Timeout(api, "5s").'
+        " Everything else is given by name, so that a policy can be read without its definition. Write the others as"
+        " name=value.",
     ),
     Page(
         "MESH202",
@@ -20,20 +21,20 @@ PAGES: tuple[Page, ...] = (
     Page(
         "MESH203",
         "a missing argument",
-        "The object cannot mean anything without that argument, and there is no default that would be right for everyone."
-        " Add it.",
+        "The object cannot mean anything without that argument, and there is no default that would be right for"
+        " everyone. Add it.",
     ),
     Page(
         "MESH204",
         "a wrong value",
-        "The value cannot be what the argument stands for: a duration without a unit, a percentage above 100, a path without"
-        " a slash, a method that does not exist. The error says what is expected. Values are checked where they are written,"
-        " because a mesh that is given a wrong one often ignores it without a word.",
+        "The value cannot be what the argument stands for: a duration without a unit, a percentage above 100, a path"
+        " without a slash, a method that does not exist. The error says what is expected. Values are checked where"
+        " they are written, because a mesh that is given a wrong one often ignores it without a word.",
     ),
     Page(
         "MESH205",
         "an unknown code in accept",
-        "accept=(…) names approximations by their codes, such as MESH521. This one is not the code of anything that could be"
-        " accepted, so it would accept nothing. The code stands in the error that you want to accept.",
+        "accept=(…) names approximations by their codes, such as MESH521. This one is not the code of anything that"
+        " could be accepted, so it would accept nothing. The code stands in the error that you want to accept.",
     ),
 )

@@ -163,7 +163,7 @@ class Attachments:
                     "MESH310",
                     f"{place_text(place)} has {names}",
                     policy.origin,
-                    reason="for each subject one policy of a kind decides, and which of them is not for a file's name to say",
+                    reason="for each subject one policy of a kind decides; with two, the order of files would choose",
                     help="keep one, attach one to a route, or limit them to different targets with only=(…)",
                     related=(("the first is here", first.origin),),
                 )

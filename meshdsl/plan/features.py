@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Any
+from typing import Any, Self
 
 
 class Feature(Enum):
@@ -18,7 +18,8 @@ class Feature(Enum):
     code: str
     title: str
 
-    def __new__(cls, code: str, title: str) -> Feature:
+    def __new__(cls, code: str, title: str) -> Self:
+        """A member whose value is its code."""
         member = object.__new__(cls)
         member._value_ = code
         member.code = code

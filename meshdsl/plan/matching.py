@@ -85,7 +85,7 @@ def _path_within(inner: Path | None, outer: Path | None) -> bool:
     """Whether every path of ``inner`` is one of ``outer``, as far as that can be known."""
     if outer is None or inner == outer:
         return True
-    if inner is None or inner.kind is PathKind.PREFIX and outer.kind is PathKind.EXACT:
+    if inner is None or (inner.kind is PathKind.PREFIX and outer.kind is PathKind.EXACT):
         return False
     if outer.kind is PathKind.PREFIX:
         if inner.kind is PathKind.REGEX:

@@ -11,7 +11,7 @@ from meshdsl.model import traffic
 from meshdsl.model.base import Policy
 from meshdsl.model.inventory import Route, Service
 from meshdsl.plan import intent
-from meshdsl.plan.attach import Attachments, Place, namespace_of, place_of, place_text, source_of
+from meshdsl.plan.attach import Attachments, Place, place_of, place_text, source_of
 from meshdsl.plan.intent import Backend, HeaderEdits, Match, Port, Source
 from meshdsl.plan.table import (
     IDEMPOTENT,
@@ -225,7 +225,7 @@ class RequestPolicies:
         if policy.path is not None and path is not None and path.kind is intent.PathKind.REGEX:
             self._report(
                 "MESH336",
-                f"the path of {place_text(place_of(route) if route else ())} is a regular expression, and cannot be rewritten",
+                f"{place_text(place_of(route) if route else ())} has a regular expression as its path: it cannot be rewritten",
                 policy,
                 "path",
                 "what of the path is to be replaced is not said",

@@ -174,8 +174,8 @@ class _Resolver:
         self._attachments.diagnostics.append(
             Diagnostic(
                 "MESH331",
-                f"routes {first.region.name!r} and {second.region.name!r} of {place_text(place_of(service))} overlap, and"
-                " neither is more specific",
+                f"routes {first.region.name!r} and {second.region.name!r} of {place_text(place_of(service))} overlap,"
+                " and neither is more specific",
                 here.origin if here else service.origin,
                 reason="which of them a request follows would be decided by the age of objects, or differ by mesh",
                 help="add a condition to one of them, or a route for the requests that both match",
@@ -209,8 +209,8 @@ class _Resolver:
                 self._attachments.diagnostics.append(
                     Diagnostic(
                         "MESH321",
-                        f"{type(policy).__name__} cannot share out port {opaque[0].number} of {place_text(place)}, which is"
-                        " not HTTP",
+                        f"{type(policy).__name__} cannot share out port {opaque[0].number} of {place_text(place)},"
+                        " which is not HTTP",
                         policy.origin,
                         "subject",
                         reason="connections of that port would go to any version",

@@ -176,11 +176,8 @@ def table(regions: list[Region]) -> tuple[Rule, ...]:
         Contradiction: a ``when`` contradicts the route it is in.
     """
     parts = [part for region in regions for part in _parts(region)]
-    if len(regions) == 1:
-        # The parts of one region are closed under intersection by construction.
-        rules = [part.rule for part in parts]
-    else:
-        rules = _disjoint(parts)
+    # The parts of one region are closed under intersection by construction.
+    rules = [part.rule for part in parts] if len(regions) == 1 else _disjoint(parts)
     return tuple(_named(sorted(rules, key=lambda rule: in_order(rule.match))))
 
 
@@ -189,7 +186,7 @@ def _parts(region: Region) -> Iterator[Part]:
         rank = specificity(base)
         for level, match, to_canary in _conditional(region, base):
             for inner, narrowed, retry in _by_method(region, match):
-                yield Part(_rule(region, base, narrowed, retry, canary=to_canary), (rank, 2 * level + inner), region)
+                yield Part(_rule(region, narrowed, retry, canary=to_canary), (rank, 2 * level + inner), region)
 
 
 def _conditional(region: Region, base: Match) -> Iterator[tuple[int, Match, bool]]:
@@ -221,7 +218,7 @@ def _by_method(region: Region, match: Match) -> Iterator[tuple[int, Match, Retry
         yield 0, match, None
 
 
-def _rule(region: Region, base: Match, match: Match, retry: Retry | None, *, canary: bool) -> Rule:
+def _rule(region: Region, match: Match, retry: Retry | None, *, canary: bool) -> Rule:
     return Rule(
         name=f"{region.name}-canary" if canary else region.name,
         match=match,
@@ -245,7 +242,7 @@ def _disjoint(parts: list[Part]) -> list[Rule]:
     decided: list[Rule] = []
     # From the widest to the narrowest: a rule is idle if the narrowest of the wider rules all do the same.
     for match in sorted(matches, key=in_order, reverse=True):
-        owner = _owner(match, [part for part in parts if within(match, part.rule.match)])
+        owner = _owner([part for part in parts if within(match, part.rule.match)])
         rule = replace(owner.rule, match=match, rewrite=_moved(owner.rule.rewrite, owner.rule.match, match))
         wider = [other for other in decided if within(match, other.match)]
         narrowest = [w for w in wider if not any(o is not w and within(o.match, w.match) for o in wider)]
@@ -254,7 +251,7 @@ def _disjoint(parts: list[Part]) -> list[Rule]:
     return decided
 
 
-def _owner(match: Match, containing: list[Part]) -> Part:
+def _owner(containing: list[Part]) -> Part:
     best = max(containing, key=lambda part: part.rank)
     for other in containing:
         if other.rank == best.rank and other is not best and _does(other.rule) != _does(best.rule):
