@@ -74,7 +74,7 @@ def _run(arguments: list[str]) -> int:
     return run(arguments)
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
+def _terminate(_number: int, _frame: FrameType | None) -> None:
     raise Terminated
 
 

@@ -22,7 +22,6 @@ from meshdsl.compiler import Bundle
 from meshdsl.compiler import build as compile_for
 from meshdsl.diagnostics import CompileError, Diagnostic, MeshdslError, Origin
 from meshdsl.load import PolicyFiles, read
-from meshdsl.model.base import Policy
 
 STREAM = "-"
 """``--out -``: standard output."""
@@ -30,17 +29,19 @@ STREAM = "-"
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What one cluster comes to: its manifests and their files, and the number of policy objects."""
+    """What one cluster comes to: its manifests, and their files."""
 
     job: Job
     bundle: Bundle
     files: Mapping[str, str]
-    policies: int
 
 
 @dataclass
 class Counts:
-    """A build in numbers; files of all clusters, in a check those that a build would touch."""
+    """A build in numbers: policies and services of the cluster that has the most, objects and files of all of them.
+
+    Of a check, the files are those that a build would touch.
+    """
 
     clusters: int
     policies: int
@@ -67,8 +68,6 @@ def build(console: Console, choice: Choice, out: str | None, *, check: bool) -> 
         MeshdslError: with what is wrong for any cluster; nothing is written then.
     """
     start = time.monotonic()
-    # What a build makes lives until the process ends; looking through it for cycles only costs time.
-    gc.disable()
     found = project(choice)
     if out == STREAM:
         _refuse_stream(found, check=check)
@@ -79,7 +78,7 @@ def build(console: Console, choice: Choice, out: str | None, *, check: bool) -> 
     late: tuple[Diagnostic, ...] = ()
     with Progress(1 + 2 * len(found.jobs), shown=console.verbosity >= 0) as progress:
         progress.step("loading policies")
-        files = read(found.policies, found.permit)
+        files = read(found.policies, permit=found.permit)
         built = _compile(found, files, progress)
         counts = _counts(built)
         if check:
@@ -109,9 +108,8 @@ def _compile(found: Project, files: PolicyFiles, progress: Progress) -> list[Bui
         progress.step(f"compiling {job.name}")
         try:
             policies = files.policy_set(job.environment, found.name)
-            bundle = compile_for(policies, job.target, job.name)
-            number = sum(isinstance(declared, Policy) for declared in policies.objects)
-            built.append(Built(job, bundle, bundle.files(), number))
+            bundle = compile_for(policies, job.target, cluster=job.name)
+            built.append(Built(job, bundle, bundle.files()))
         except MeshdslError as error:
             errors.append(error)
     if errors:
@@ -124,7 +122,7 @@ def _compile(found: Project, files: PolicyFiles, progress: Progress) -> list[Bui
 def _counts(built: list[Built]) -> Counts:
     return Counts(
         clusters=len(built),
-        policies=max(one.policies for one in built),
+        policies=max(one.bundle.policies for one in built),
         services=max(len(one.bundle.plan.services) for one in built),
         objects=sum(len(one.bundle.manifests) for one in built),
     )

@@ -21,7 +21,7 @@ _PATH = click.Path(path_type=Path)
 @verbosity
 @click.pass_obj
 def build(
-    console: Console, path: Path | None, clusters: tuple[str, ...], target: str | None, out: str | None, check: bool
+    console: Console, *, path: Path | None, clusters: tuple[str, ...], target: str | None, out: str | None, check: bool
 ) -> int:
     """Compile the policies, for every cluster or some.
 
@@ -44,6 +44,7 @@ def build(
 @click.pass_obj
 def explain(
     console: Console,
+    *,
     subject: str | None,
     path: Path | None,
     clusters: tuple[str, ...],

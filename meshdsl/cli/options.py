@@ -16,12 +16,19 @@ TARGETS = ("istio", "ambient", "linkerd")
 
 def verbosity(function: F) -> F:
     """``-v`` and ``-q``, before or after the command's name."""
-    for flag, name, value, help in (
+    for flag, name, value, words in (
         ("-q", "--quiet", -1, "Say nothing but findings."),
         ("-v", "--verbose", 1, "Say what is done."),
     ):
         function = click.option(
-            flag, name, flag_value=value, expose_value=False, callback=_set_verbosity, default=None, type=int, help=help
+            flag,
+            name,
+            flag_value=value,
+            expose_value=False,
+            callback=_set_verbosity,
+            default=None,
+            type=int,
+            help=words,
         )(function)
     return function
 
@@ -45,7 +52,7 @@ def clusters(function: F) -> F:
     function = click.option(
         "--target",
         type=click.Choice(TARGETS),
-        help="A mesh with the default profile, without any configuration. PATH is then the policies [default: policies].",
+        help="A mesh with the default profile and no configuration. PATH is then the policies. [default: policies]",
     )(function)
     return click.option(
         "--cluster",
@@ -56,12 +63,12 @@ def clusters(function: F) -> F:
     )(function)
 
 
-def _set_verbosity(context: click.Context, parameter: click.Parameter, value: int | None) -> None:
+def _set_verbosity(context: click.Context, _parameter: click.Parameter, value: int | None) -> None:
     if value is not None:
         _console(context).verbosity = value
 
 
-def _set_format(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+def _set_format(context: click.Context, _parameter: click.Parameter, value: Any) -> None:
     _console(context).format = value
 
 

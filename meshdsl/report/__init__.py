@@ -1,8 +1,7 @@
 """Diagnostics and tables as text, JSON, SARIF 2.1.0 and GitHub annotations.
 
 Pure functions from findings to a string: they print nothing, know no terminal beyond "with colour or without", and no
-command. All formats show the same findings in the same order. Each format is a module that is imported when it is
-asked for, because starting quickly is a feature.
+command. All formats show the same findings in the same order.
 """
 
 from __future__ import annotations
@@ -11,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from meshdsl.diagnostics import Diagnostic
+from meshdsl.report import github, json_report, sarif, text
+from meshdsl.report.finding import findings
 from meshdsl.values import Json
 
 Format = Literal["text", "json", "sarif", "github"]
@@ -38,21 +39,11 @@ def report(
     Returns:
         Text that ends with a newline; empty where text or annotations have nothing to say.
     """
-    from meshdsl.report.finding import findings
-
     found = findings(diagnostics, base)
     if format == "json":
-        from meshdsl.report import json_report
-
         return json_report.document(found, command, summary)
     if format == "sarif":
-        from meshdsl.report import sarif
-
         return sarif.document(found)
     if format == "github":
-        from meshdsl.report import github
-
         return github.annotations(found)
-    from meshdsl.report import text
-
     return text.diagnostics(found, colour=colour)

@@ -1,7 +1,7 @@
-"""Making text from policy files and clusters safe to show.
+r"""Making text from policy files and clusters safe to show.
 
 A name in a policy or in a live object may hold escape sequences that repaint a terminal, or bidirectional controls
-that make a line read as something else (CVE-2021-42574). They are shown as ``\\x1b`` or ``\\u202e``.
+that make a line read as something else (CVE-2021-42574). They are shown as ``\x1b`` or ``\u202e``.
 """
 
 from __future__ import annotations

@@ -34,6 +34,16 @@ class Finding:
     file: str
     related: tuple[tuple[str, str, int], ...]
 
+    @property
+    def place(self) -> str:
+        """``file:line``; empty if it has no origin."""
+        return at(self.file, self.location.line) if self.location else ""
+
+
+def at(file: str, line: int) -> str:
+    """``file:line``; the file alone where no line of it is meant."""
+    return f"{file}:{line}" if line else file
+
 
 def findings(diagnostics: Iterable[Diagnostic], base: str) -> tuple[Finding, ...]:
     """The diagnostics in order, one for each thing that is wrong, whatever the number of clusters.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from meshdsl.report.escape import visible
-from meshdsl.report.finding import Finding
+from meshdsl.report.finding import Finding, at
 
 
 def annotations(findings: Iterable[Finding]) -> str:
@@ -20,17 +20,19 @@ def _annotation(finding: Finding) -> str:
     found, where = finding.diagnostic, finding.location
     properties: dict[str, str | int] = {}
     if where is not None:
-        properties |= {"file": finding.file, "line": where.line}
-        if where.end_line:
+        properties["file"] = finding.file
+        if where.line:
+            properties["line"] = where.line
+        if where.line and where.end_line:
             properties["endLine"] = where.end_line
         # The runner refuses columns where a span has several lines.
-        if where.column and where.end_line in (where.line, None, 0):
+        if where.line and where.column and where.end_line in (where.line, None, 0):
             properties["col"] = where.column
     properties["title"] = found.code
     parts = [found.message]
     parts += [f"why: {found.reason}"] if found.reason else []
     parts += [f"help: {found.help}"] if found.help else []
-    parts += [f"see {file}:{line}: {words}" for words, file, line in finding.related]
+    parts += [f"see {at(file, line)}: {words}" for words, file, line in finding.related]
     parts += [f"on clusters: {', '.join(finding.targets)}"] if finding.targets else []
     named = ",".join(f"{name}={_property(str(value))}" for name, value in properties.items())
     return f"::{found.severity} {named}::{_data(chr(10).join(parts))}"

@@ -48,14 +48,17 @@ def page_text(found: Page) -> str:
     return f"{found.code}: {found.title}\n\n{found.text.strip()}\n"
 
 
+def code_list() -> str:
+    """Every code with its title."""
+    return "".join(f"{found.code}  {found.title}\n" for found in filter(None, map(page, codes())))
+
+
 def pages_markdown() -> str:
     """All pages as one document, ``docs/codes.md``."""
     parts = ["# Codes\n", "Made by `meshdsl explain --codes --format markdown`; do not edit.\n"]
     parts.append("A code is stable and never reused. `meshdsl explain MESH501` shows one of these pages.\n")
-    for code in codes():
-        found = page(code)
-        if found is not None:
-            parts.append(f"## {found.code}: {found.title}\n\n{found.text.strip()}\n")
+    found = filter(None, map(page, codes()))
+    parts += [f"## {one.code}: {one.title}\n\n{one.text.strip()}\n" for one in found]
     return "\n".join(parts)
 
 
@@ -64,6 +67,6 @@ def _feature_text(feature: Feature) -> Iterator[str]:
     for target in TARGETS:
         found = cell(target, feature)
         note = f" {found.note.strip().rstrip('.')}." if found.note else ""
-        help = f" Way out: {found.help.strip().rstrip('.')}." if found.help else ""
-        yield f"{target.title}: {found.level} ({PROMISES[found.level]}).{note}{help}"
+        way = f" Way out: {found.help.strip().rstrip('.')}." if found.help else ""
+        yield f"{target.title}: {found.level} ({PROMISES[found.level]}).{note}{way}"
     yield way_out(feature)

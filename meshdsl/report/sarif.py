@@ -7,7 +7,7 @@ working directory, so that the document says nothing of the machine it was made 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from meshdsl.report.finding import Finding, uri
 from meshdsl.report.pages import page
@@ -52,21 +52,16 @@ def _result(finding: Finding, index: int) -> Mapping[str, Json]:
         "message": {"text": " ".join(_sentences(finding))},
     }
     if where is not None:
-        region: dict[str, Json] = {"startLine": where.line}
-        if where.column:
-            region["startColumn"] = where.column
-        if where.end_line:
-            region["endLine"] = where.end_line
-        if where.end_column:
-            region["endColumn"] = where.end_column
-        result["locations"] = [{"physicalLocation": {"artifactLocation": _artifact(finding.file), "region": region}}]
+        spans = (
+            ("startLine", where.line),
+            ("startColumn", where.column),
+            ("endLine", where.end_line),
+            ("endColumn", where.end_column),
+        )
+        result["locations"] = [{"physicalLocation": _place(finding.file, spans)}]
     if finding.related:
         result["relatedLocations"] = [
-            {
-                "id": number,
-                "message": {"text": words},
-                "physicalLocation": {"artifactLocation": _artifact(file), "region": {"startLine": line}},
-            }
+            {"id": number, "message": {"text": words}, "physicalLocation": _place(file, (("startLine", line),))}
             for number, (words, file, line) in enumerate(finding.related)
         ]
     if finding.targets:
@@ -81,8 +76,10 @@ def _sentences(finding: Finding) -> list[str]:
     return [part if part.endswith((".", "!", "?")) else f"{part}." for part in parts if part]
 
 
-def _artifact(file: str) -> Mapping[str, Json]:
+def _place(file: str, span: Iterable[tuple[str, int | None]]) -> Mapping[str, Json]:
+    """A place in a file; without a region where no line is meant, since lines and columns count from 1."""
     reference: dict[str, Json] = {"uri": uri(file)}
     if not file.startswith("/"):
         reference["uriBaseId"] = _ROOT
-    return reference
+    region = {name: value for name, value in span if value}
+    return {"artifactLocation": reference, **({"region": region} if "startLine" in region else {})}

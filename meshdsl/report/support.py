@@ -21,6 +21,12 @@ from meshdsl.version import VERSION
 TARGETS: tuple[type[Target], ...] = (Istio, Ambient, Linkerd)
 """The meshes, in the order of the columns."""
 
+_LEVELS = (
+    "**exact**: the request sees exactly what the policy means. **conditional**: exact, if the cluster's profile grants"
+    " a condition, else an error. **approximate**: close in the ordinary case; an error unless accepted by code."
+    " **not yet** and **never**: an error."
+)
+
 TableFormat = Literal["text", "markdown", "json"]
 
 
@@ -82,9 +88,7 @@ def _markdown() -> str:
         "",
         "Made by `meshdsl support --format markdown`; do not edit.",
         "",
-        "**exact**: the request sees exactly what the policy means. **conditional**: exact, if the cluster's profile"
-        " grants a condition, else an error. **approximate**: close in the ordinary case; an error unless accepted by"
-        " code. **not yet** and **never**: an error.",
+        _LEVELS,
         "",
         "| " + " | ".join(head) + " |",
         "|" + " --- |" * len(head),

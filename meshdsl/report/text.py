@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from meshdsl.diagnostics import Severity
 from meshdsl.report.escape import one_line, visible
-from meshdsl.report.finding import Finding
+from meshdsl.report.finding import Finding, at
 
 _BOLD, _RED, _YELLOW, _BLUE, _DIM, _RESET = "\x1b[1m", "\x1b[31m", "\x1b[33m", "\x1b[34m", "\x1b[2m", "\x1b[0m"
 _SOURCES = (".py", ".toml")
@@ -39,7 +39,7 @@ class _Paint:
 def _lines(finding: Finding, paint: _Paint) -> Iterable[str]:
     found = finding.diagnostic
     strong = _RED if found.severity is Severity.ERROR else _YELLOW
-    place = f"{one_line(finding.file)}:{finding.location.line}: " if finding.location else ""
+    place = f"{one_line(finding.place)}: " if finding.location else ""
     label = paint(_BOLD + strong, f"{found.severity} {found.code}:")
     yield f"{paint(_BOLD, place) if place else ''}{label} {one_line(found.message)}"
     yield from _source(finding, strong, paint)
@@ -47,7 +47,7 @@ def _lines(finding: Finding, paint: _Paint) -> Iterable[str]:
         if text:
             yield f"  {paint(_BOLD, name + ':')} {_indented(text)}"
     for words, file, line in finding.related:
-        yield f"  {paint(_BLUE, f'{one_line(file)}:{line}:')} {one_line(words)}"
+        yield f"  {paint(_BLUE, one_line(at(file, line)) + ':')} {one_line(words)}"
     if finding.targets:
         name = "cluster" if len(finding.targets) == 1 else "clusters"
         yield f"  {paint(_DIM, f'on {name}: ' + one_line(', '.join(finding.targets)))}"
@@ -60,7 +60,7 @@ def _indented(text: str) -> str:
 def _source(finding: Finding, strong: str, paint: _Paint) -> Iterable[str]:
     """The line of the policy file, and carets under the argument."""
     where = finding.location
-    if where is None or not where.file.endswith(_SOURCES):
+    if where is None or not where.line or not where.file.endswith(_SOURCES):
         return
     line = linecache.getline(where.file, where.line).rstrip("\r\n")
     if not line.strip() or len(line) > _WIDEST:

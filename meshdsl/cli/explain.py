@@ -1,0 +1,168 @@
+"""``meshdsl explain``: what applies to a service and why, or what a code means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+
+import click
+
+from meshdsl.cli.console import Console
+from meshdsl.cli.project import Choice, Job, project
+from meshdsl.compiler import build as compile_for
+from meshdsl.diagnostics import ConfigError, Diagnostic, MeshdslError
+from meshdsl.load import read
+from meshdsl.model.base import Policy
+from meshdsl.model.policy_set import PolicySet
+from meshdsl.plan.intent import Plan, Service, Source, Use, uses
+from meshdsl.plan.resolve import resolve
+from meshdsl.report import pages
+from meshdsl.report.escape import visible
+from meshdsl.report.finding import shown
+from meshdsl.report.words import Place, service_lines
+from meshdsl.targets.base import Level, Target
+
+_PLACE_COLUMN = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """What the policies mean for one cluster."""
+
+    job: Job
+    policies: PolicySet
+    plan: Plan
+
+
+def explain(console: Console, subject: str | None, choice: Choice, codes: str | None) -> int:
+    """Run the command.
+
+    Args:
+        console: where it speaks.
+        subject: ``"NAMESPACE/SERVICE"`` or a code.
+        choice: what to compile for.
+        codes: list all codes instead, as ``"text"`` or ``"markdown"``.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        MeshdslError: there is no such service or code, or the policies are wrong.
+    """
+    if codes is not None:
+        console.write(pages.pages_markdown() if codes == "markdown" else pages.code_list())
+    elif subject is None:
+        raise click.UsageError(
+            "name a service, as in meshdsl explain prod/api, or a code, as in meshdsl explain MESH512"
+        )
+    elif "/" not in subject:
+        console.write(_page(subject.upper()))
+    else:
+        meant = _meant(choice)
+        texts = list(_meanings(meant, subject))
+        if choice.clusters or choice.target:
+            texts += [_on_mesh(one, _service(one.plan, subject)) for one in meant]
+        console.write(visible("\n".join(texts)))
+    return 0
+
+
+def _page(code: str) -> str:
+    found = pages.page(code)
+    if found is None:
+        close = pages.nearest(code)
+        meant = f"did you mean {close}? " if close else ""
+        raise ConfigError(
+            [Diagnostic("MESH072", f"there is no code {code!r}", help=f"{meant}meshdsl explain --codes lists them all")]
+        )
+    return pages.page_text(found)
+
+
+def _meant(choice: Choice) -> list[Meant]:
+    found = project(choice)
+    files = read(found.policies, permit=found.permit)
+    meant = []
+    for job in found.jobs:
+        policies = files.policy_set(job.environment, found.name)
+        meant.append(Meant(job, policies, resolve(_meant_for(policies, job.target))))
+    return meant
+
+
+def _meant_for(policies: PolicySet, target: Target) -> PolicySet:
+    """Without the policies that are limited to other meshes."""
+    here = (o for o in policies.objects if not isinstance(o, Policy) or not o.only or target.name in o.only)
+    return replace(policies, objects=tuple(here))
+
+
+def _service(plan: Plan, subject: str) -> Service:
+    namespace, _, name = subject.partition("/")
+    try:
+        return plan.service(namespace, name)
+    except KeyError:
+        known = [str(service) for service in plan.services]
+        close = get_close_matches(subject, known, 1, 0.5)
+        there = f"there are {', '.join(known[:10])}" if known else ""
+        nearest = f"did you mean {close[0]!r}?" if close else there
+        raise ConfigError([Diagnostic("MESH071", f"there is no service {subject!r}", help=nearest)]) from None
+
+
+def _meanings(meant: list[Meant], subject: str) -> Iterator[str]:
+    """The service in words; once for clusters in which it means the same."""
+    blocks: dict[str, list[str]] = {}
+    for one in meant:
+        words = "".join(_columns(_service(one.plan, subject), _place))
+        blocks.setdefault(words, []).append(one.job.name)
+    for words, names in blocks.items():
+        title = f"On {', '.join(names)}:\n" if len(blocks) > 1 else ""
+        yield title + words
+
+
+def _columns(service: Service, place: Place) -> Iterator[str]:
+    for depth, words, where in service_lines(service, place):
+        text = "  " * depth + words
+        yield f"{text.ljust(_PLACE_COLUMN)}  {where}".rstrip() + "\n"
+
+
+def _place(source: Source | None) -> str:
+    origin = source.origin if source else None
+    if origin is None:
+        return ""
+    kind = f" {origin.object}" if origin.object else ""
+    return f"{shown(origin.file, str(Path.cwd()))}:{origin.line}{kind}"
+
+
+def _on_mesh(one: Meant, service: Service) -> str:
+    """How far a mesh can do what the service asks for, and by which objects."""
+    target = one.job.target
+    lines = [f"On {one.job.name} ({target.title} {target.version}):"]
+    namespace = one.plan.namespace(service.namespace)
+    asked: dict[str, Use] = {}
+    for use in (*uses(service), *uses(namespace), *uses(one.plan.mesh)):
+        asked.setdefault(use.feature.code, use)
+    for code, use in sorted(asked.items()):
+        level, note = _level(target, use)
+        lines.append(f"  {level:<26}  {code} {use.feature.title}".ljust(_PLACE_COLUMN) + f"  {_place(use.source)}")
+        lines += [f"      {note}"] if note else []
+    try:
+        bundle = compile_for(one.policies, target, cluster=one.job.name)
+    except MeshdslError as error:
+        lines.append(f"  no objects: {len(error.diagnostics)} findings for this cluster; meshdsl build shows them")
+    else:
+        owners = {(service.namespace, service.name): "of the service", (service.namespace, ""): "of its namespace"}
+        for owner, what in owners.items():
+            made = [str(manifest.ref) for manifest in bundle.manifests if manifest.owner == owner]
+            lines += [f"  objects {what}:", *(f"    {ref}" for ref in made)] if made else []
+    return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def _level(target: Target, use: Use) -> tuple[str, str]:
+    """The level as it holds for this profile, and what there is to know about it."""
+    cell = target.level_of(use.feature)
+    granted = cell.granted is None or cell.granted(target)
+    if cell.level is Level.CONDITIONAL:
+        return ("exact, condition granted", "") if granted else ("condition not granted", f"{cell.note}; {cell.help}")
+    if cell.level is Level.APPROXIMATE:
+        accepted = use.feature.code in {*use.source.accept, *target.accept}
+        return f"approximate, {'accepted' if accepted and granted else 'not accepted'}", cell.note
+    return str(cell.level), cell.note

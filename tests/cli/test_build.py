@@ -1,0 +1,273 @@
+"""``meshdsl build``, end to end, as a process of its own on a small repository."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.running import meshdsl, tree
+
+CONFIG = """
+[tool.meshdsl]
+name = "shop"
+
+[tool.meshdsl.clusters.eu]
+target = "istio"
+
+[tool.meshdsl.clusters.us]
+target = "linkerd"
+"""
+
+POLICIES = """from meshdsl import Allow, Canary, MutualTls, Namespace, Service, Timeout
+
+prod = Namespace("prod")
+web = Service("web", prod, port=80)
+api = Service("api", prod, port=8080, versions=("v1", "v2"))
+policies = [
+    MutualTls(prod, mode="strict"),
+    Canary(api, stable="v1", canary="v2", percent=10),
+    Timeout(api, "5s"),
+    Allow(api, callers=(web,)),
+]
+"""
+
+UNSUPPORTED = """
+from meshdsl import Abort, Fault
+policies.append(Fault(api, abort=Abort(503, percent=10)))
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "pyproject.toml").write_text(CONFIG)
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "shop.py").write_text(POLICIES)
+    return tmp_path
+
+
+def add(project: Path, text: str) -> None:
+    with (project / "policies" / "shop.py").open("a") as file:
+        file.write(text)
+
+
+def test_a_build_writes_every_cluster_and_says_so_in_one_line(project: Path) -> None:
+    done = meshdsl("build", cwd=project)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Built 4 policies, 2 services, ")
+    assert done.stdout.count("\n") == 1
+    names = set(tree(project / "out"))
+    assert {"eu/prod/api.yaml", "us/prod/api.yaml", "eu/prod/_namespace.yaml"} <= names
+    assert f"{len(names)} files written, 0 unchanged, 0 removed" in done.stdout
+    again = meshdsl("build", cwd=project)
+    assert f"0 files written, {len(names)} unchanged, 0 removed" in again.stdout
+
+
+def test_a_build_runs_from_a_folder_below_and_from_elsewhere(
+    project: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    assert meshdsl("build", cwd=project / "policies").returncode == 0
+    written = tree(project / "out")
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    assert meshdsl("build", str(project), "--check", cwd=elsewhere).returncode == 0
+    assert meshdsl("build", str(project / "pyproject.toml"), "--check", cwd=elsewhere).returncode == 0
+    assert tree(project / "out") == written
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_one_cluster_leaves_the_others_alone(project: Path) -> None:
+    assert meshdsl("build", cwd=project).returncode == 0
+    before = tree(project / "out" / "us")
+    add(project, '\npolicies.append(Timeout(web, "9s"))\n')
+    assert meshdsl("build", "--cluster", "eu", cwd=project).returncode == 0
+    assert tree(project / "out" / "us") == before
+    assert meshdsl("build", "--check", "--cluster", "eu", cwd=project).returncode == 0
+    assert meshdsl("build", "--check", cwd=project).returncode == 1
+
+
+def test_an_unknown_cluster_is_a_configuration_error_with_the_nearest_name(project: Path) -> None:
+    done = meshdsl("build", "--cluster", "eus", cwd=project)
+    assert done.returncode == 2
+    assert "MESH051: there is no cluster 'eus'" in done.stderr
+    assert "did you mean 'eu'?" in done.stderr
+
+
+def test_nothing_is_written_when_one_cluster_fails(project: Path) -> None:
+    add(project, UNSUPPORTED)
+    done = meshdsl("build", cwd=project)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "policies/shop.py:14: error MESH530" in done.stderr
+    assert "on cluster: us" in done.stderr
+    assert not (project / "out").exists()
+
+
+def test_findings_of_all_clusters_and_files_are_shown_at_once(project: Path) -> None:
+    add(project, UNSUPPORTED)
+    (project / "policies" / "other.py").write_text(
+        "from meshdsl import Mirror\nfrom policies.shop import api, web\nmirror = Mirror(api, to=web)\n"
+    )
+    done = meshdsl("build", cwd=project)
+    assert done.returncode == 1
+    assert "policies/other.py:3: error MESH532" in done.stderr
+    assert "policies/shop.py:14: error MESH530" in done.stderr
+
+
+@pytest.mark.parametrize("format", ["json", "sarif", "github"])
+def test_findings_in_other_formats_go_to_standard_output(project: Path, format: str) -> None:
+    add(project, UNSUPPORTED)
+    done = meshdsl("build", "--format", format, cwd=project)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "MESH530" in done.stdout
+    if format == "github":
+        assert done.stdout.startswith("::error file=policies/shop.py,line=14")
+    else:
+        json.loads(done.stdout)
+
+
+def test_json_has_the_numbers_of_a_build_and_no_clock(project: Path) -> None:
+    first, second = (meshdsl("build", "--check", "--format", "json", cwd=project) for _ in range(2))
+    assert first.stdout == second.stdout
+    summary = json.loads(first.stdout)["summary"]
+    assert (summary["clusters"], summary["policies"], summary["services"]) == (2, 4, 2)
+    assert summary["objects"] > 4
+
+
+def test_the_stream_is_manifests_alone(project: Path) -> None:
+    done = meshdsl("build", "--cluster", "eu", "--out", "-", "--format", "json", cwd=project)
+    assert done.returncode == 0
+    assert done.stdout.startswith("apiVersion:")
+    assert "kind: VirtualService" in done.stdout
+    assert json.loads(done.stderr.rpartition("Built")[0])["diagnostics"] == []
+    assert not (project / "out").exists()
+
+
+def test_the_stream_needs_exactly_one_cluster(project: Path) -> None:
+    done = meshdsl("build", "--out", "-", cwd=project)
+    assert done.returncode == 2
+    assert "eu, us" in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_stream_that_fails_writes_nothing_to_standard_output(project: Path) -> None:
+    add(project, UNSUPPORTED)
+    for name in ("text", "json", "sarif", "github"):
+        done = meshdsl("build", "--cluster", "us", "--out", "-", "--format", name, cwd=project)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "MESH530" in done.stderr
+
+
+@pytest.mark.parametrize("target", ["istio", "linkerd"])
+def test_a_target_needs_no_configuration(project: Path, target: str) -> None:
+    (project / "pyproject.toml").unlink()
+    assert meshdsl("build", "--target", target, cwd=project).returncode == 0
+    assert list((project / "out").iterdir()) == [project / "out" / target]
+    assert meshdsl("build", "--target", target, "policies/shop.py", "--out", "other", cwd=project).returncode == 0
+    assert set(tree(project / "other" / target)) == set(tree(project / "out" / target))
+    assert meshdsl("build", "--target", target, "--check", cwd=project).returncode == 0
+
+
+def test_check_names_what_is_missing_changed_and_stale(project: Path) -> None:
+    assert meshdsl("build", cwd=project).returncode == 0
+    out = project / "out"
+    (out / "eu" / "prod" / "api.yaml").write_text((out / "eu" / "prod" / "api.yaml").read_text() + "# by hand\n")
+    (out / "us" / "prod" / "api.yaml").unlink()
+    shutil.copy(out / "eu" / "prod" / "_namespace.yaml", out / "eu" / "prod" / "old.yaml")
+    before = tree(out)
+    done = meshdsl("build", "--check", cwd=project)
+    assert done.returncode == 1
+    assert "error MESH062: out/eu/prod/api.yaml is not what the policies say" in done.stderr
+    assert "error MESH061: out/us/prod/api.yaml is missing" in done.stderr
+    assert "error MESH063: out/eu/prod/old.yaml is made by no policy any more" in done.stderr
+    assert "3 files out of date" in done.stdout
+    assert tree(out) == before
+    assert meshdsl("build", cwd=project).returncode == 0
+    assert meshdsl("build", "--check", cwd=project).returncode == 0
+
+
+def test_the_folder_of_a_former_cluster_is_stale_and_foreign_files_in_it_stay(project: Path) -> None:
+    assert meshdsl("build", cwd=project).returncode == 0
+    out = project / "out"
+    shutil.copytree(out / "eu", out / "old")
+    (out / "old" / "prod" / "mine.yaml").write_text("kind: ConfigMap\n")
+    (out / "notes").mkdir()
+    (out / "notes" / "readme.md").write_text("mine\n")
+    assert meshdsl("build", "--check", "--cluster", "eu", cwd=project).returncode == 0
+    done = meshdsl("build", "--check", cwd=project)
+    assert done.returncode == 1
+    assert "error MESH063: out/old/prod/api.yaml belongs to no configured cluster" in done.stderr
+    assert "mine" not in done.stderr
+    assert meshdsl("build", "--cluster", "eu", cwd=project).returncode == 0
+    assert (out / "old" / "prod" / "api.yaml").exists()
+    done = meshdsl("build", cwd=project)
+    assert "of out/old: no cluster of that name is configured" in done.stderr
+    assert set(tree(out / "old")) == {"prod/mine.yaml"}
+    assert set(tree(out / "notes")) == {"readme.md"}
+
+
+def test_another_output_folder_is_never_searched_for_former_clusters(project: Path) -> None:
+    assert meshdsl("build", "--out", "shared", cwd=project).returncode == 0
+    shutil.copytree(project / "shared" / "eu", project / "shared" / "theirs")
+    assert meshdsl("build", "--out", "shared", cwd=project).returncode == 0
+    assert (project / "shared" / "theirs" / "prod" / "api.yaml").exists()
+
+
+def test_output_that_depends_on_the_surroundings_is_found_by_check(project: Path) -> None:
+    add(project, '\nimport random\npolicies.append(Timeout(web, f"{random.randint(1, 40000)}ms"))\n')
+    assert meshdsl("build", cwd=project).returncode == 0
+    done = meshdsl("build", "--check", cwd=project)
+    assert done.returncode == 1
+    assert "prod/web" in done.stderr
+
+
+def test_quiet_says_nothing_and_verbose_names_the_files(project: Path) -> None:
+    done = meshdsl("-q", "build", cwd=project)
+    assert (done.stdout, done.stderr) == ("", "")
+    shutil.rmtree(project / "out")
+    done = meshdsl("build", "-v", cwd=project)
+    assert "out/eu/prod/api.yaml" in done.stderr
+    assert meshdsl("build", "-q", "--check", cwd=project).stdout == ""
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"LC_ALL": "C", "LANG": "C"},
+        {"LC_ALL": "tr_TR.UTF-8", "TZ": "Pacific/Kiritimati"},
+        {"LC_ALL": "en_US.ISO-8859-1", "PYTHONCOERCECLOCALE": "0", "TERM": "dumb", "COLUMNS": "20"},
+        {"PYTHONHASHSEED": "1", "HOME": "/nonexistent", "NO_COLOR": "1"},
+    ],
+)
+def test_output_and_findings_do_not_depend_on_the_surroundings(project: Path, environment: dict[str, str]) -> None:
+    reference = meshdsl("build", "--cluster", "eu", "--out", "-", cwd=project).stdout
+    assert meshdsl("build", "--cluster", "eu", "--out", "-", cwd=project, **environment).stdout == reference
+    add(project, UNSUPPORTED + "\n# é\n")
+    findings = meshdsl("build", cwd=project).stderr
+    assert meshdsl("build", cwd=project, **environment).stderr == findings
+
+
+@pytest.mark.parametrize(
+    ("mistake", "line"),
+    [
+        ("1 / 0", 12),
+        ("import nothing_of_that_name", 12),
+        ("def f(:", 12),
+        ("Timeout(api, 5)", 12),
+        ('Timeout(api, requset="5s")', 12),
+        ('Timeout(apy, "5s")', 12),
+        ('later = Timeout("prod/apy", "5s")', 12),
+        ('Timeout(web, "5s")', 12),
+        ("raise SystemExit(0)", 12),
+    ],
+)
+def test_a_mistake_in_a_policy_is_shown_with_its_line_and_nothing_is_written(
+    project: Path, mistake: str, line: int
+) -> None:
+    add(project, f"\n{mistake}\n")
+    done = meshdsl("build", cwd=project)
+    assert done.returncode == 1, done
+    assert f"policies/shop.py:{line}: error MESH" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (project / "out").exists()
