@@ -4,4 +4,107 @@ from __future__ import annotations
 
 from meshdsl.codes.page import Page
 
-PAGES: tuple[Page, ...] = ()
+PAGES: tuple[Page, ...] = (
+    Page(
+        "MESH601",
+        "a value that Istio reads as a pattern",
+        'In an AuthorizationPolicy "*" at the start or end of a value means anything, and in a path so do "*" and'
+        ' "{…}". There is no way to escape them, so a rule that asks for exactly such a value would allow or refuse'
+        " more than it says. Ask for a value without these characters.",
+    ),
+    Page(
+        "MESH602",
+        "the workload's port is not known",
+        "A sidecar sees the port of the workload, not that of the Service, and an AuthorizationPolicy takes"
+        " numbers only. A rule that names ports, or looks at methods, paths or headers (which must be tied to the"
+        " ports that speak HTTP, or Istio would drop part of it elsewhere), therefore needs the number behind a"
+        " named target port. Give it with target_port=… or Port(…, target=…). The same code is shown where such a"
+        " rule stands on a service without any HTTP port.",
+    ),
+    Page(
+        "MESH603",
+        "two ports of a service lead to one workload port",
+        "A sidecar cannot tell which port of the Service was called if both lead to the same port of the workload."
+        " A rule about the one would hold for the other too, so it is refused. Name both ports, or give them"
+        " workload ports of their own.",
+    ),
+    Page(
+        "MESH604",
+        "access by regular expression",
+        "Istio's AuthorizationPolicy compares with exact values, prefixes and suffixes; it has no regular"
+        ' expressions. A path can be exact or "/a/*"; a header can have an exact value, or simply be'
+        ' there: Header("x-name").',
+    ),
+    Page(
+        "MESH605",
+        "two services select the same pods",
+        "Access policies and mTLS modes are attached to pods by labels. If the labels of one service are among"
+        " those of another, its policies hold for the other's pods as well: callers would be let in or shut out"
+        " there that no policy names. Give both services the same policies, or labels that tell their pods apart.",
+    ),
+    Page(
+        "MESH606",
+        "a policy for the root namespace alone",
+        "In Istio's root namespace (root_namespace of the target, istio-system by default) an access policy holds"
+        " for every namespace, the mTLS mode of the namespace is that of the mesh, and the mode of a workload is"
+        " ignored. Such a policy cannot be had for that namespace alone. Say what you mean for the mesh with"
+        " Mesh(), or run the workload elsewhere.",
+    ),
+    Page(
+        "MESH607",
+        "two objects of one name",
+        "Objects are named after what they are for: the service, the service with -deny, default for the mTLS mode"
+        " of a namespace, default-deny. Two services whose names differ by such a suffix, or that share one"
+        " workload, would overwrite each other's object. Rename one, or keep the policy on one of them.",
+    ),
+    Page(
+        "MESH608",
+        "too many access rules",
+        "An AuthorizationPolicy has at most 512 rules (its CRD says so), and each Allow or Deny is one. Name"
+        " several callers, methods or paths in one policy.",
+    ),
+    Page(
+        "MESH609",
+        "enrolment that would not take effect",
+        "Istio injects no sidecar if the namespace or the pod says so, and goes by the namespace's revision before"
+        " the pod's. A service that is to be enrolled in a namespace that is kept out, or by another revision than"
+        " its namespace, would silently not be. Leave the namespace without a policy and enrol its services one by"
+        " one, or use one revision. A revision on a service also needs enrolled=True.",
+    ),
+    Page(
+        "MESH610",
+        "the workload is not known",
+        "What a single service says of its enrolment, and what its sidecars may use, stands in the pod template of"
+        " its workload. A Service does not name its workload, so it must be told: Service(…,"
+        ' workload=Workload("Deployment", "api")). Resources that are set on a namespace need it for each of its'
+        " services.",
+    ),
+    Page(
+        "MESH611",
+        "sidecar resources in part",
+        "If a pod sets one of the sidecar's CPU and memory values, Istio's injector takes all of them from the"
+        " pod: those that are missing are not filled in from the mesh's settings, and the sidecar runs without"
+        " them. Give all four: cpu_request, cpu_limit, memory_request, memory_limit.",
+    ),
+    Page(
+        "MESH612",
+        "two conditions on one header or parameter",
+        "A VirtualService has one condition for each header or query parameter; a second one of the same name"
+        " would replace the first, and more requests would match than should. Write both as one regular expression.",
+    ),
+    Page(
+        "MESH613",
+        "a redirect beside something else",
+        "A request that is redirected never leaves the caller's proxy. Istio refuses a route that has a redirect"
+        " and a fault or rewrite, and leaves out a mirror without a word. Put the other policy on another route of"
+        " the service, or leave it out.",
+    ),
+    Page(
+        "MESH614",
+        "a port name that says another protocol",
+        "Istio goes by appProtocol, then by the part of the port's name before the first dash. A port that is"
+        " declared as HTTP here and named tcp-… there is taken for bytes unless appProtocol says otherwise: no"
+        " route, retry or timeout holds, and a rule about requests may refuse everything. Set appProtocol in the"
+        " Kubernetes Service, or rename the port.",
+    ),
+)

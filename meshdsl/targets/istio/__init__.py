@@ -1,0 +1,3 @@
+"""Istio with sidecars."""
+
+from meshdsl.targets.istio.target import Istio as Istio
