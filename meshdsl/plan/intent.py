@@ -384,9 +384,13 @@ def allow_path(path: Path) -> Feature:
     return Feature.ALLOW_PATH_REGEX if path.kind is PathKind.REGEX else Feature.ALLOW_HTTP
 
 
+PRESENT = ".*"
+"""The regular expression of a header that is there, whatever its value. Meshes without others have this one."""
+
+
 def allow_header(header: Condition) -> Feature:
     """The feature that a header in an allow rule uses."""
-    return Feature.ALLOW_HEADER_REGEX if header.regex else Feature.ALLOW_HTTP
+    return Feature.ALLOW_HEADER_REGEX if header.regex and header.value != PRESENT else Feature.ALLOW_HTTP
 
 
 @dataclass(frozen=True, slots=True)

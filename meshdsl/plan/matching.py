@@ -46,19 +46,28 @@ def specificity(match: Match) -> Specificity:
 
 
 def in_order(match: Match) -> tuple[object, ...]:
-    """A sort key: the most specific first, and no ties between different matches."""
+    """A sort key: what is within another match before that one, and no ties between different matches.
+
+    Meshes count conditions and do not look at them, so an exact value is listed before a regular expression on the
+    same name, and that before the mere presence of it.
+    """
     rank, length, method, headers, query = specificity(match)
-    conditions = [(c.name, c.value) for c in (*match.headers, *match.query)]
-    return (
-        -rank,
-        -length,
-        not method,
-        -headers,
-        -query,
-        match.path.value if match.path else "",
-        match.method or "",
-        conditions,
-    )
+    path = match.path.value if match.path else ""
+    conditions = [(c.name, (c.value == ".*") + c.regex, c.value) for c in (*match.headers, *match.query)]
+    return (-rank, -length, not method, -headers, -query, path, match.method or "", conditions)
+
+
+def only_listed(a: Match, b: Match) -> bool:
+    """Whether only the place in a list can tell a mesh which of two overlapping matches goes first.
+
+    That is so where they have as many conditions of each kind, and the same path, an exact path and the prefix of the
+    same text, or a regular expression. In two objects the age of these would decide instead.
+    """
+    if (a.method is None, len(a.headers), len(a.query)) != (b.method is None, len(b.headers), len(b.query)):
+        return False
+    kinds = {path.kind for path in (a.path, b.path) if path is not None}
+    same = a.path == b.path or (a.path is not None and b.path is not None and a.path.value == b.path.value)
+    return (same or PathKind.REGEX in kinds) and intersection(a, b) is not None
 
 
 # ------------------------------------------------------------------------------------------------------------- paths

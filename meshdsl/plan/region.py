@@ -225,7 +225,7 @@ class RequestPolicies:
         if policy.path is not None and path is not None and path.kind is intent.PathKind.REGEX:
             self._report(
                 "MESH336",
-                f"{place_text(place_of(route) if route else ())} has a regular expression as its path: it cannot be rewritten",
+                f"{place_text(place_of(route) if route else ())} has a regular expression as its path, so no rewrite",
                 policy,
                 "path",
                 "what of the path is to be replaced is not said",

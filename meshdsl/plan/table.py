@@ -30,7 +30,7 @@ from meshdsl.plan.intent import (
     Source,
     Timeout,
 )
-from meshdsl.plan.matching import Specificity, Undecidable, closed, in_order, specificity, within
+from meshdsl.plan.matching import Specificity, Undecidable, closed, in_order, intersection, specificity, within
 
 IDEMPOTENT = ("DELETE", "GET", "HEAD", "OPTIONS", "PUT", "TRACE")
 """Methods that may be repeated (RFC 9110, 9.2.2). A Retry applies to these unless it names others."""
@@ -193,13 +193,11 @@ def _conditional(region: Region, base: Match) -> Iterator[tuple[int, Match, bool
     """The match of a region, and before it its intersections with a canary's ``when``."""
     seen = set()
     for headers, query in region.when:
-        alternative = Match(
-            base.path,
-            base.method,
-            sorted_conditions(base.headers + headers, "header"),
-            sorted_conditions(base.query + query, "query parameter"),
+        condition = Match(
+            headers=sorted_conditions(headers, "header"), query=sorted_conditions(query, "query parameter")
         )
-        if alternative not in seen:
+        alternative = intersection(base, condition)
+        if alternative is not None and alternative not in seen:
             seen.add(alternative)
             yield 1, alternative, True
     if base not in seen:
