@@ -7,6 +7,7 @@ Durations are whole milliseconds.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
@@ -647,41 +648,53 @@ class Use:
     field: str
 
 
-@cache
-def _marks(kind: type[Any]) -> tuple[tuple[str, Any, Feature | None], ...]:
-    return tuple((f.name, f.metadata.get("feature"), f.metadata.get("absent")) for f in fields(kind))
-
-
-def uses(part: object, within: Source = NOWHERE) -> Iterator[Use]:
+def uses(part: object) -> list[Use]:
     """Every feature that a part of the plan asks for, read off the marks on its fields.
+
+    A part that occurs in several places, such as the Timeout of many rules, is read once.
 
     Args:
         part: a :class:`Service`, :class:`Namespace`, :class:`Mesh`, or any part of one.
-        within: the source of what it is a part of.
     """
-    if isinstance(part, tuple):
-        for item in part:
-            yield from uses(item, within)
-        return
-    if not hasattr(part, "__dataclass_fields__") or isinstance(part, Source):
-        return
-    here = getattr(part, "source", within)
+    found: list[Use] = []
+    _read(part, NOWHERE, found, set())
+    return found
+
+
+def _read(part: Any, within: Source, found: list[Use], done: set[int]) -> None:
+    done.add(id(part))
+    kind: Any = part.__class__
+    here: Source = getattr(part, "source", within)
     if here.origin is None:
         here = within
-    kind: Any = type(part)
-    for name, feature, absent in _marks(kind):
+    for name, feature, absent, has_parts in _marks(kind):
         value = getattr(part, name)
-        if value is None or value == ():
+        if value is None or (value.__class__ is tuple and not value):
             if absent is not None:
-                yield Use(absent, here, name)
+                found.append(Use(absent, here, name))
             continue
-        inner = value if isinstance(value, Source) else getattr(value, "source", here)
         if feature is not None:
-            named = inner if inner.origin is not None else here
-            for one in _features(feature, value):
-                yield Use(one, named, name)
-        if name != "source":
-            yield from uses(value, here)
+            inner = value if isinstance(value, Source) else getattr(value, "source", here)
+            named = here if inner.origin is None else inner
+            found.extend(Use(one, named, name) for one in _features(feature, value))
+        if has_parts:
+            for item in value if isinstance(value, tuple) else (value,):
+                if id(item) not in done:
+                    _read(item, here, found, done)
+
+
+@cache
+def _marks(kind: type[Any]) -> tuple[tuple[str, Any, Feature | None, bool], ...]:
+    """The fields of a part that are marked, or have parts of their own: name, feature, absent, has parts."""
+    marked = (
+        (f.name, f.metadata.get("feature"), f.metadata.get("absent"), _has_parts(str(f.type))) for f in fields(kind)
+    )
+    return tuple(mark for mark in marked if any(mark[1:]))
+
+
+def _has_parts(annotation: str) -> bool:
+    names = re.findall(r"[A-Z]\w+", annotation)
+    return any(name != "Source" and hasattr(globals().get(name), "__dataclass_fields__") for name in names)
 
 
 def _features(feature: Any, value: Any) -> Iterator[Feature]:

@@ -51,6 +51,7 @@ from meshdsl.plan.intent import (
     Source,
     Timeout,
     Workload,
+    uses,
 )
 from meshdsl.targets.base import Level
 from meshdsl.targets.istio import Istio
@@ -73,7 +74,8 @@ def rule(match: Match | None = None, name: str = "default", backends: tuple[Back
 
 
 def port(*rules: Rule, number: int = 8080, **rest: Any) -> Port:
-    return Port(**{"number": number, "name": "", "protocol": Protocol.HTTP, "target": number, "rules": rules} | rest)
+    facts: dict[str, Any] = {"name": "", "protocol": Protocol.HTTP, "target": number}
+    return Port(number=number, rules=rules, **(facts | rest))
 
 
 def service(*ports: Port, name: str = "api", namespace: str = "prod", **rest: Any) -> Service:
@@ -670,11 +672,18 @@ def test_a_rule_that_would_open_another_port_is_refused() -> None:
 
 
 def test_regular_expressions_have_no_place_in_access_rules() -> None:
+    assert ISTIO.level_of(Feature.ALLOW_PATH_REGEX).level is Level.NEVER
+    assert ISTIO.level_of(Feature.ALLOW_HEADER_REGEX).level is Level.NEVER
     regex = Condition("x-a", "a.*", regex=True)
-    assert codes(allowed(Allow(WEB, headers=(regex,)))) == ["MESH604"]
     assert codes(denied(Deny(WEB, headers=(regex,)))) == ["MESH604"]
     assert codes(denied(Deny(WEB, paths=(Path(PathKind.REGEX, "/a.*"),)))) == ["MESH604"]
-    assert ISTIO.level_of(Feature.ALLOW_PATH_REGEX).level is Level.NEVER
+
+
+def test_that_a_header_is_there_can_be_asked_of_allows_and_denies() -> None:
+    there = (Condition("x-a", ".*", regex=True),)
+    assert {use.feature for use in uses(Allow(WEB, headers=there))} == {Feature.ALLOW_HTTP, Feature.ALLOW_ACCOUNT}
+    (written,) = rules_of(denied(Deny(WEB, headers=there)))
+    assert written["when"] == [{"key": "request.headers[x-a]", "values": ["*"]}]
 
 
 def test_policies_that_would_reach_another_services_pods_are_refused() -> None:
@@ -779,7 +788,7 @@ def test_a_port_name_that_says_another_protocol_is_a_warning() -> None:
 
 def test_every_finding_has_a_place_a_way_out_and_a_page() -> None:
     wrong = [
-        allowed(Allow(WEB, headers=(Condition("x-a", "*"), Condition("x-b", "b.", regex=True)), source=HERE)),
+        denied(Deny(WEB, headers=(Condition("x-a", "*"), Condition("x-b", "b.", regex=True)), source=HERE)),
         replace(denied(Deny(WEB, ports=(80,), source=HERE)), ports=(port(number=80, target="web"),)),
         service(proxy=Proxy(True, source=HERE)),
         service(port(rule(redirect=Redirect(302, path="/x"), rewrite=Rewrite("/x", source=HERE)), name="tcp")),

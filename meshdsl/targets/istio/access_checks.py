@@ -10,9 +10,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from meshdsl.diagnostics import Diagnostic
-from meshdsl.plan.intent import Allow, Condition, Deny, Path, PathKind, Plan, Service, Source
+from meshdsl.plan.intent import PRESENT, Allow, Condition, Deny, Path, PathKind, Plan, Service, Source
 from meshdsl.targets.base import Target, refused
-from meshdsl.targets.istio.authorization_policy import MAX_RULES, PRESENT, named_ports, rule
+from meshdsl.targets.istio.authorization_policy import MAX_RULES, named_ports, rule
 
 
 def rules_of(service: Service) -> tuple[Allow | Deny, ...]:
@@ -39,17 +39,15 @@ def access_can_be_written(service: Service) -> Iterator[Diagnostic]:
                 sources[MAX_RULES],
                 help="name several callers, methods or paths in one policy",
             )
+    for denied in access.deny:  # in an allow, a regular expression is a feature of its own
+        yield from _no_regex(denied, service)
     for one in rules_of(service):
-        yield from _no_regex(one, service)
         yield from _no_pattern(one, service)
 
 
-def _no_regex(one: Allow | Deny, service: Service) -> Iterator[Diagnostic]:
-    regexes: list[tuple[str, str]] = [
-        ("headers", f"the header {h.name!r}") for h in one.headers if h.regex and h.value != PRESENT
-    ]
-    if isinstance(one, Deny):  # for an allow this is a feature of its own
-        regexes += [("paths", "a path") for path in one.paths if path.kind is PathKind.REGEX]
+def _no_regex(one: Deny, service: Service) -> Iterator[Diagnostic]:
+    regexes = [("headers", f"the header {h.name!r}") for h in one.headers if h.regex and h.value != PRESENT]
+    regexes += [("paths", "a path") for path in one.paths if path.kind is PathKind.REGEX]
     for field, what in regexes:
         yield refused(
             "MESH604",

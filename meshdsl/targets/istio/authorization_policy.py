@@ -25,9 +25,6 @@ from meshdsl.values import Json
 
 API_VERSION: Final = "security.istio.io/v1"
 DEFAULT_DENY: Final = "default-deny"
-PRESENT: Final = ".*"
-"""The regular expression of a header that is there, whatever its value: the one that Istio can express."""
-
 MAX_RULES: Final = 512
 """Rules of one policy (``maxItems`` of the CRD)."""
 

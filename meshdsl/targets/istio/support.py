@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from meshdsl.plan.features import Feature
-from meshdsl.targets.base import Support, approximate, conditional, exact, never
+from meshdsl.targets.base import Support, approximate, exact, never
 
 SUPPORT: Final[Mapping[Feature, Support]] = {
     Feature.SPLIT: exact("requests for a version without a ready pod fail; their share does not move to the others"),
@@ -51,10 +51,9 @@ SUPPORT: Final[Mapping[Feature, Support]] = {
     Feature.ALLOW_PATH_REGEX: never(
         "an AuthorizationPolicy has no regular expressions", help='name the paths, or use one such as "/a/*"'
     ),
-    Feature.ALLOW_HEADER_REGEX: conditional(
-        "the expression is .*, which asks that the header is there; others are refused (MESH604)",
-        granted=lambda _: True,
-        help="name the values in policies of their own",
+    Feature.ALLOW_HEADER_REGEX: never(
+        "an AuthorizationPolicy has no regular expressions",
+        help='name the value, or only ask that the header is there: Header("x-name")',
     ),
     Feature.ALLOW_PORTS: exact("the number of the workload's port must be known (MESH602)"),
     Feature.DENY: exact("of callers by identity; a caller without one, where plain text is taken, is nobody named"),
