@@ -134,9 +134,9 @@ class PolicyFiles:
                 start = len(recorder.built)
                 try:
                     wrong = _call(function, environment, given)
-                except KeyboardInterrupt:
-                    raise
-                except BaseException as error:  # noqa: BLE001 - a policy file may raise whatever it likes
+                except BaseException as error:  # a policy file may raise whatever it likes
+                    if not session.failures.is_of_a_file(error):
+                        raise
                     half_built = bool(recorder.diagnostics)
                     session.failures.add(error, function.__module__, half_built=half_built)
                     unfinished.append(range(start, len(recorder.built)))
@@ -281,9 +281,12 @@ def _call(function: Callable[..., Any], environment: Environment, given: list[ob
     for item in result:
         frame = result.gi_frame if isinstance(result, GeneratorType) else None
         line = (frame.f_code.co_filename, frame.f_lineno) if frame is not None else where
-        todo = [item]
+        todo, seen = [item], set()
         while todo:
             one = todo.pop()
+            if id(one) in seen:
+                continue
+            seen.add(id(one))
             if isinstance(one, (list, tuple, set, frozenset)):
                 todo.extend(one)
             elif isinstance(one, dict):

@@ -9,6 +9,6 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 Permission = Literal["read", "write", "network", "subprocess"]
-"""``read``: files outside the policies folder; ``write``: any file; ``network``; ``subprocess``: also threads, ctypes."""
+"""``read`` is of files outside the policies folder, ``write`` of any; ``subprocess`` is also threads and ctypes."""
 
 PERMISSIONS: tuple[Permission, ...] = get_args(Permission)

@@ -60,4 +60,73 @@ _COMMANDS: tuple[Page, ...] = (
     ),
 )
 
-PAGES: tuple[Page, ...] = _COMMANDS
+_CONFIGURATION: tuple[Page, ...] = (
+    Page(
+        "MESH001",
+        "No configuration",
+        "`meshdsl` looks for a `meshdsl.toml`, or a `pyproject.toml` with a table `[tool.meshdsl]`, in the folder "
+        "it is given and in every folder above, as ruff does. There is none. Run `meshdsl init` for a new "
+        "repository, write the table, or compile for a mesh without any configuration: `meshdsl build --target "
+        "istio`.",
+    ),
+    Page(
+        "MESH002",
+        "A configuration that cannot be read",
+        "The file cannot be opened, is not UTF-8, or is not TOML. The message has the words of the system or of "
+        "Python's TOML parser, with the line.",
+    ),
+    Page(
+        "MESH003",
+        "Two configurations",
+        "A folder has a `meshdsl.toml` and a `pyproject.toml` with `[tool.meshdsl]`. Only one could be read, and "
+        "settings of the other would be ignored in silence. Keep one of them.",
+    ),
+    Page(
+        "MESH004",
+        "No such setting",
+        "The configuration has a key that meshdsl does not know, or a cluster has one that belongs to another "
+        "target. A setting that is misspelt and ignored would change what a cluster gets, so it is refused. The "
+        "message names the nearest setting; those of a target are the fields of its profile.",
+    ),
+    Page(
+        "MESH005",
+        "A setting with a wrong value",
+        "A setting is of the wrong type or is not one of the values it can have. Versions are strings, because "
+        "TOML reads 1.30 as the number 1.3. The names `cluster` and `target` of an environment are given by "
+        "meshdsl itself.",
+    ),
+    Page(
+        "MESH006",
+        "The output and its sources overlap",
+        "`out` contains the policies or the project, or is inside the policies folder. The output folder is "
+        "meshdsl's own: files of ours that are no longer produced are removed from it. Give it a folder of its "
+        'own, such as `out = "out"`.',
+    ),
+    Page(
+        "MESH007",
+        "A cluster's name",
+        "The name of a cluster is the name of its folder in the output, and is shown in every report. It is a DNS "
+        "label: lower-case letters, digits and `-`, at most 63 characters.",
+    ),
+    Page(
+        "MESH008",
+        "No cluster",
+        "The configuration names no cluster, so there is nothing to compile for. Add a table for each: "
+        '`[tool.meshdsl.clusters.prod]` with `target = "istio"`; or compile without clusters, with `--target`.',
+    ),
+    Page(
+        "MESH009",
+        "No such target",
+        'The `target` of a cluster is `"istio"` (with sidecars), `"ambient"` (Istio without) or `"linkerd"`. '
+        "Nothing is assumed where it is missing: policies compiled for the wrong mesh are accepted by the API "
+        "server and do nothing.",
+    ),
+    Page(
+        "MESH010",
+        "A profile that the target does not have",
+        "The profile of a target (its version, domains, Gateway API channel and so on) decides what correct output "
+        "is. The message says what the target does not take: most often a version that this meshdsl does not know.",
+    ),
+)
+
+PAGES: tuple[Page, ...] = (*_CONFIGURATION, *_COMMANDS)

@@ -43,9 +43,13 @@ class Failures:
         self._guard = guard
         self._seen: list[BaseException] = []
 
-    def add(
-        self, error: BaseException, name: str, running: Sequence[str] = (), *, half_built: bool = False
-    ) -> None:
+    def is_of_a_file(self, error: BaseException) -> bool:
+        """Whether an exception is a policy file's own, and not one that stops the whole program (SIGINT, SIGTERM)."""
+        kind = type(error)
+        known = kind in (BaseException, BaseExceptionGroup, SystemExit, GeneratorExit)
+        return isinstance(error, Exception) or known or kind.__module__ in self._found.modules
+
+    def add(self, error: BaseException, name: str, running: Sequence[str] = (), *, half_built: bool = False) -> None:
         """Report what a module raised.
 
         Args:
@@ -174,7 +178,7 @@ class Failures:
         text = _text(error)
         quoted = re.match(r"cannot import name '([^']+)'", text)
         if quoted and error.name:
-            names = [name for name in vars(sys.modules[error.name]) if not name.startswith("_")] if error.name in sys.modules else []
+            names = [name for name in vars(sys.modules.get(error.name, error)) if not name.startswith("_")]
             return Diagnostic(
                 "MESH115",
                 f"module {error.name!r} has no name {quoted[1]!r}",

@@ -18,7 +18,7 @@ import sys
 import threading
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, Self
 
 from meshdsl.diagnostics import Diagnostic, Origin
 from meshdsl.permissions import Permission
@@ -44,20 +44,48 @@ _FAMILIES: dict[str, Permission] = {
 }
 _EVENTS: dict[str, Permission | None] = {
     **dict.fromkeys(
-        (
-            "os.system os.exec os.fork os.forkpty os.posix_spawn os.spawn os.startfile os.startfile/2 os.kill os.killpg"
-            " _thread.start_new_thread _thread.start_joinable_thread signal.pthread_kill"
-        ).split(),
+        [
+            "os.system",
+            "os.exec",
+            "os.fork",
+            "os.forkpty",
+            "os.posix_spawn",
+            "os.spawn",
+            "os.startfile",
+            "os.startfile/2",
+            "os.kill",
+            "os.killpg",
+            "_thread.start_new_thread",
+            "_thread.start_joinable_thread",
+            "signal.pthread_kill",
+        ],
         "subprocess",
     ),
     **dict.fromkeys(
-        (
-            "os.remove os.rename os.rmdir os.mkdir os.truncate os.chmod os.chown os.link os.symlink os.utime os.chflags"
-            " os.setxattr os.removexattr os.lockf os.chdir os.fchdir tempfile.mkstemp tempfile.mkdtemp sqlite3.connect"
-        ).split(),
+        [
+            "os.remove",
+            "os.rename",
+            "os.rmdir",
+            "os.mkdir",
+            "os.truncate",
+            "os.chmod",
+            "os.chown",
+            "os.link",
+            "os.symlink",
+            "os.utime",
+            "os.chflags",
+            "os.setxattr",
+            "os.removexattr",
+            "os.lockf",
+            "os.chdir",
+            "os.fchdir",
+            "tempfile.mkstemp",
+            "tempfile.mkdtemp",
+            "sqlite3.connect",
+        ],
         "write",
     ),
-    **dict.fromkeys("os.listdir os.scandir builtins.input".split(), "read"),
+    **dict.fromkeys(["os.listdir", "os.scandir", "builtins.input"], "read"),
     "open": "read",  # or "write", by its flags
 }
 _READ_FOR_PYTHON = ("importlib", "_frozen_importlib", "zipimport", "pkgutil", "zoneinfo", "encodings")
@@ -96,7 +124,7 @@ class Guard:
         self._outer: Guard | None = None
         self._busy = False
 
-    def __enter__(self) -> Guard:
+    def __enter__(self) -> Self:
         _install()
         self._outer = getattr(_CURRENT, "guard", None)
         _CURRENT.guard = self

@@ -67,9 +67,9 @@ class Session:
         for name in self.found.modules:
             try:
                 importlib.import_module(name)
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:  # noqa: BLE001 - a policy file may raise whatever it likes
+            except BaseException as error:  # a policy file may raise whatever it likes
+                if not self.failures.is_of_a_file(error):
+                    raise
                 self.failures.add(error, name)
 
     @contextmanager
@@ -103,11 +103,11 @@ class Session:
         """Take modules of the same names, from elsewhere, out of the way. Returns ``sys.modules`` as it was."""
         before = dict(sys.modules)
         ours = {name.partition(".")[0] for name in self.found.modules}
-        beside = {path.stem for path in _entries(self.found.root) if path.suffix == ".py" or (path / "__init__.py").exists()}
-        libraries = library_folders()
+        root, libraries = self.found.root, library_folders()
+        beside = {path.stem for path in _entries(root) if path.suffix == ".py" or (path / "__init__.py").exists()}
         for name, module in before.items():
             top = name.partition(".")[0]
-            if top in ours or (top in beside and not _is_in(module, self.found.root) and not _is_installed(module, libraries)):
+            if top in ours or (top in beside and not _is_in(module, root) and not _is_installed(module, libraries)):
                 del sys.modules[name]
         return before
 
@@ -203,9 +203,9 @@ class _Finder(MetaPathFinder, InspectLoader):
         session.running.append(name)
         try:
             exec(code, module.__dict__)  # noqa: S102 - running policy files is what a load is
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:
+            if not session.failures.is_of_a_file(error):
+                raise
             session.unfinished.append(range(built, len(recorder.built)))
             session.failures.add(error, name, session.running, half_built=len(recorder.diagnostics) > wrong)
             raise

@@ -1,0 +1,83 @@
+"""Finds the configuration file and parses it: which file counts, and what is wrong with it as a file.
+
+What the settings mean is the matter of ``meshdsl.config``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from meshdsl.diagnostics import ConfigError, Diagnostic, Origin
+
+FILES = ("meshdsl.toml", "pyproject.toml")
+"""The files that can be a configuration, the one that is taken first before the other."""
+
+
+def find_config(start: Path) -> Path | None:
+    """The nearest configuration upwards from a file or folder.
+
+    A ``pyproject.toml`` without ``[tool.meshdsl]`` does not count. Of two in one folder ``meshdsl.toml`` is returned,
+    and :func:`read_config` refuses the pair.
+
+    Args:
+        start: a folder, or a file; a file that is a configuration is its own answer.
+    """
+    start = Path(os.path.abspath(start))  # noqa: PTH100 - links are kept as the user wrote them
+    if start.is_file() and start.suffix == ".toml":
+        return start
+    for folder in (start, *start.parents):
+        for name in FILES:
+            if is_configuration(folder / name):
+                return folder / name
+    return None
+
+
+def is_configuration(path: Path) -> bool:
+    """Whether a file is one. A broken ``pyproject.toml`` that speaks of meshdsl counts, so that its error is seen."""
+    if path.name == "meshdsl.toml":
+        return path.is_file()
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return False
+    if b"meshdsl" not in data:
+        return False
+    try:
+        return "meshdsl" in table_of(tomllib.loads(data.decode()), "tool")
+    except (ValueError, RecursionError):
+        return re.search(rb"^\s*\[\s*tool\s*\.\s*[\"']?meshdsl", data, re.MULTILINE) is not None
+
+
+def parse(path: Path) -> tuple[dict[str, Any], str]:
+    """The document and its text.
+
+    Raises:
+        ConfigError: it cannot be read, or is no TOML.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8").replace("\r\n", "\n")
+        return tomllib.loads(text), text
+    except OSError as error:
+        found = Diagnostic("MESH002", f"{path.name} cannot be read: {error.strerror}", Origin(str(path), 1))
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        found = Diagnostic("MESH002", f"{path.name} is not UTF-8", Origin(str(path), line), help="save it as UTF-8")
+    except RecursionError:
+        found = Diagnostic("MESH002", f"{path.name} is nested too deeply", Origin(str(path), 1))
+    except tomllib.TOMLDecodeError as error:
+        said = str(error)
+        place = re.search(r" \(at line (\d+), column (\d+)\)$", said)
+        line = int(place[1]) if place else max(1, text.rstrip().count("\n") + 1)
+        found = Diagnostic("MESH002", f"{path.name} is not TOML: {said}", Origin(str(path), line))
+    raise ConfigError([found])
+
+
+def table_of(document: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """A table of a document; an empty one if it is not there."""
+    value = document.get(key, {}) if isinstance(document, dict) else {}
+    return value if isinstance(value, dict) else {}
