@@ -151,12 +151,10 @@ def _unknown_codes(policies: PolicySet) -> Iterator[Diagnostic]:
 
 def unsupported(plan: Plan, target: Target) -> Iterator[Diagnostic]:
     """What the plan asks for and the target does not grant, feature by feature."""
-    seen = set()
+    simple = {feature for feature in Feature if target.level_of(feature).level is Level.EXACT}
     for part in (plan.mesh, *plan.namespaces, *plan.services):
         for use in uses(part):
-            key = (use.feature, use.source.origin, use.field)
-            if key not in seen:
-                seen.add(key)
+            if use.feature not in simple:
                 refusal = refused(use, target)
                 if refusal is not None:
                     yield refusal

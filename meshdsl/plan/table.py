@@ -185,8 +185,10 @@ def _parts(region: Region) -> Iterator[Part]:
     for base in region.matches:
         rank = specificity(base)
         for level, match, to_canary in _conditional(region, base):
-            for inner, narrowed, retry in _by_method(region, match):
-                yield Part(_rule(region, narrowed, retry, canary=to_canary), (rank, 2 * level + inner), region)
+            name = f"{region.name}-canary" if to_canary else region.name
+            for inner, suffix, narrowed, retry in _by_method(region, match):
+                rule = _rule(region, name + suffix, narrowed, retry, canary=to_canary)
+                yield Part(rule, (rank, 2 * level + inner), region)
 
 
 def _conditional(region: Region, base: Match) -> Iterator[tuple[int, Match, bool]]:
@@ -204,21 +206,22 @@ def _conditional(region: Region, base: Match) -> Iterator[tuple[int, Match, bool
         yield 0, base, False
 
 
-def _by_method(region: Region, match: Match) -> Iterator[tuple[int, Match, Retry | None]]:
+def _by_method(region: Region, match: Match) -> Iterator[tuple[int, str, Match, Retry | None]]:
     """A match with its retry; where only some methods are retried, a match for each of them before the rest."""
     if region.retry is None or region.methods is None:
-        yield 0, match, region.retry
+        yield 0, "", match, region.retry
     elif match.method is not None:
-        yield 0, match, region.retry if match.method in region.methods else None
+        yield 0, "", match, region.retry if match.method in region.methods else None
     else:
-        for method in region.methods:
-            yield 1, Match(match.path, method, match.headers, match.query), region.retry
-        yield 0, match, None
+        for number, method in enumerate(region.methods, 1):
+            suffix = "-retried" if number == 1 else f"-retried-{number}"
+            yield 1, suffix, Match(match.path, method, match.headers, match.query), region.retry
+        yield 0, "", match, None
 
 
-def _rule(region: Region, match: Match, retry: Retry | None, *, canary: bool) -> Rule:
+def _rule(region: Region, name: str, match: Match, retry: Retry | None, *, canary: bool) -> Rule:
     return Rule(
-        name=f"{region.name}-canary" if canary else region.name,
+        name=name,
         match=match,
         backends=(Backend(region.canary, 1),) if canary else region.backends,
         timeout=region.timeout,
@@ -277,9 +280,11 @@ def _moved(rewrite: Rewrite | None, whole: Match, part: Match) -> Rewrite | None
 
 def _named(rules: list[Rule]) -> Iterator[Rule]:
     """Rules with names that are unique in the table."""
-    taken: dict[str, int] = {}
+    taken: set[str] = set()
     for rule in rules:
-        name = rule.name if rule.match.method is None or rule.retry is None else f"{rule.name}-retried"
-        taken[name] = count = taken.get(name, 0) + 1
-        final = name if count == 1 else f"{name}-{count}"
-        yield rule if final == rule.name else replace(rule, name=final)
+        name, count = rule.name, 1
+        while name in taken:
+            count += 1
+            name = f"{rule.name}-{count}"
+        taken.add(name)
+        yield rule if name == rule.name else replace(rule, name=name)
