@@ -99,4 +99,11 @@ PAGES: tuple[Page, ...] = (
         "the pods of one service it would mean nothing, or have a sidecar injected. Set it on the namespace, or "
         "as the profile's revision.",
     ),
+    Page(
+        "MESH633",
+        "access rules of a service outside the mesh",
+        "Access rules are enforced by the ztunnel of the node, for pods that are enrolled. This service's are kept out "
+        "of the mesh, by a policy on it or on its namespace, so that nothing would stand before them and every caller "
+        "would get through. Enrol it, or take back the rules that close it.",
+    ),
 )

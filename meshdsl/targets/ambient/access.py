@@ -6,9 +6,10 @@ one place, whole: at ztunnel if they need no more, in the waypoint if anything o
 
 * An L7 rule never has a ``selector``: ztunnel drops an ALLOW and, worse, lets everything past a DENY (measured).
 * Behind a waypoint ztunnel sees the waypoint's identity in place of the caller's. So a rule of identities never has a
-  ``selector`` there, and the fence stands in its place: the pods take requests from the waypoint alone. It also opens
-  for the waypoint a namespace that is closed by default.
-* Who may do everything from outside the mesh cannot come through the waypoint, so the fence lets that in as well.
+  ``selector`` there, and the fence stands in its place: the pods take requests from the waypoint. It also opens for
+  the waypoint a namespace that is closed by default.
+* Whoever may make any request on a port, with no deny beside it, needs no waypoint to be judged. The fence lets such
+  callers in directly as well: one outside the mesh cannot come through the waypoint, and a scraper calls the pods.
 * Kubelet probes come from a link-local address that istio-cni keeps away from ztunnel; the fence does not see them.
 """
 
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from meshdsl.diagnostics import Origin
 from meshdsl.manifest import Manifest, ObjectRef, Phase, manifest
-from meshdsl.plan.intent import Allow, Anyone, Plan, Service
+from meshdsl.plan.intent import Allow, Plan, Service
 from meshdsl.targets.ambient.waypoint import is_fenced, needs_waypoint, waypoint_name, waypoint_principal
 from meshdsl.targets.istio import authorization_policy
 from meshdsl.targets.istio.access_checks import closed_by_the_mesh, rules_of
@@ -55,12 +56,12 @@ def fence_name(service: Service) -> str:
 
 
 def fence(service: Service, target: Ambient, plan: Plan) -> Manifest:
-    """The policy by which ztunnel lets nobody reach the pods but through the waypoint."""
+    """The policy by which ztunnel lets nobody past the waypoint who must be judged there."""
     principal = waypoint_principal(target.trust_domain, service.namespace, waypoint_name(target.waypoint))
     rules: list[Json] = [{"from": [{"source": {"principals": [principal]}}]}]
     rules += [
         authorization_policy.rule(allow, service, target, authorization_policy.workload_ports)
-        for allow in open_to_outsiders(service)
+        for allow in allowed_past(service)
     ]
     origins: dict[Origin, None] = {r.source.origin: None for r in rules_of(service) if r.source.origin is not None}
     return manifest(
@@ -73,8 +74,8 @@ def fence(service: Service, target: Ambient, plan: Plan) -> Manifest:
     )
 
 
-def open_to_outsiders(service: Service) -> tuple[Allow, ...]:
-    """The rules that let anyone at all make any request on a port, if no deny takes something back."""
+def allowed_past(service: Service) -> tuple[Allow, ...]:
+    """The rules that ztunnel can judge by itself: they look at no request, and no deny takes something back."""
     if service.access.deny:
         return ()
-    return tuple(allow for allow in service.access.allow if allow.callers.anyone is Anyone.AT_ALL and not allow.is_http)
+    return tuple(allow for allow in service.access.allow if not allow.is_http)

@@ -10,11 +10,11 @@ from dataclasses import replace
 
 from meshdsl.diagnostics import Diagnostic
 from meshdsl.plan.intent import Access, Anyone, MtlsMode, Plan, Service
-from meshdsl.targets.ambient.access import open_to_outsiders
+from meshdsl.targets.ambient.access import allowed_past
 from meshdsl.targets.ambient.waypoint import CREATE, is_fenced, needs_waypoint, waypoint_name
 from meshdsl.targets.base import refused
-from meshdsl.targets.istio.authorization_policy import named_ports
 from meshdsl.targets.istio.access_checks import rules_of, workload_ports_are_known
+from meshdsl.targets.istio.authorization_policy import named_ports
 
 
 def waypoint_is_alone(plan: Plan, profile: str) -> Iterator[Diagnostic]:
@@ -54,7 +54,7 @@ def outsiders_are_judged(service: Service) -> Iterator[Diagnostic]:
         return
     access = service.access
     let_in = [allow for allow in access.allow if allow.callers.anyone is Anyone.AT_ALL]
-    judged = [*access.deny] if not access.closed else [a for a in let_in if a not in open_to_outsiders(service)]
+    judged = [allow for allow in let_in if allow not in allowed_past(service)] if access.closed else [*access.deny]
     if not judged:
         return
     yield refused(
@@ -123,7 +123,7 @@ def ports_are_known(service: Service) -> Iterator[Diagnostic]:
     if not needs_waypoint(service):
         yield from workload_ports_are_known(service)
         return
-    yield from workload_ports_are_known(replace(service, access=Access(allow=open_to_outsiders(service))))
+    yield from workload_ports_are_known(replace(service, access=Access(allow=allowed_past(service))))
     for rule in rules_of(service):
         if rule.is_http and not named_ports(rule, service):
             yield refused(
@@ -133,6 +133,22 @@ def ports_are_known(service: Service) -> Iterator[Diagnostic]:
                 reason="on other ports Istio would drop the rule, or that part of it",
                 help='declare the port with protocol="http", "http2" or "grpc"',
             )
+
+
+def rules_are_enforced(service: Service, plan: Plan) -> Iterator[Diagnostic]:
+    """Whether ztunnel stands before the pods of a service with access rules."""
+    own, around = service.proxy, plan.namespace(service.namespace).proxy
+    proxy = own if own is not None and own.enrolled is not None else around
+    if proxy is None or proxy.enrolled is not False or not (service.access.closed or service.access.deny):
+        return
+    yield refused(
+        "MESH633",
+        f"{service} has access rules and is kept out of the mesh",
+        proxy.source,
+        reason="no ztunnel stands before its pods, so that everyone would reach them",
+        help="enrol it, or take its access rules back",
+        related=(("the service", service.source.origin),) if service.source.origin is not None else (),
+    )
 
 
 def enrolment_can_be_written(service: Service) -> Iterator[Diagnostic]:

@@ -38,6 +38,7 @@ _NAME_STATUSES: Final = "accept the code, or name the statuses to retry"
 SUPPORT: Final[Mapping[Feature, Support]] = {
     **ISTIO_SUPPORT,
     Feature.SPLIT: exact("each version is a Service of its own"),
+    Feature.MATCH_PATH: exact(),
     Feature.RETRY: conditional(
         "HTTPRoute's retry is in the experimental channel of the Gateway API", granted=_has_retry, help=_EXPERIMENTAL
     ),
@@ -67,6 +68,10 @@ SUPPORT: Final[Mapping[Feature, Support]] = {
         "the limits hold for each replica of the waypoint and all callers together, not for each caller",
         help="accept the code, with limits for all callers together",
     ),
+    Feature.BREAKER_OUTLIER: exact(
+        "each replica of the waypoint ejects by itself; where nodes have regions and zones, Istio also prefers pods"
+        " near the waypoint as soon as there is a breaker with ejection"
+    ),
     Feature.FAULT_ABORT: not_yet(
         "an HTTPRoute cannot inject faults, and VirtualService is alpha in ambient", help="inject faults in the service"
     ),
@@ -80,6 +85,13 @@ SUPPORT: Final[Mapping[Feature, Support]] = {
     ),
     Feature.ALLOW_HTTP: exact("decided in the waypoint"),
     Feature.DENY_HTTP: exact("decided in the waypoint; ztunnel would let everything through"),
+    Feature.DEFAULT_DENY: exact(
+        "kubelet probes are kept away from ztunnel by istio-cni; a scraper needs an Allow of its own, by caller"
+        " and port"
+    ),
+    Feature.DEFAULT_DENY_MESH: exact("a policy in the root namespace, for every workload that ztunnel stands before"),
+    Feature.ENROLMENT: exact("pods that already run are enrolled without a restart"),
+    Feature.REVISION: exact("says which control plane runs the waypoint"),
     Feature.SIDECAR_RESOURCES: never(
         "there is no sidecar in ambient: ztunnel is shared by the node",
         help='leave it out for this mesh with only=("istio", "linkerd"), and size ztunnel where it is installed',

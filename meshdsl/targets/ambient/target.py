@@ -78,6 +78,7 @@ class Ambient(Target):
             yield from access_checks.ports_are_known(service)
             yield from access_checks.outsiders_are_judged(service)
             yield from access_checks.copies_are_judged(service, plan)
+            yield from access_checks.rules_are_enforced(service, plan)
             yield from access_checks.enrolment_can_be_written(service)
             for port in service.ports:
                 yield from gateway_limits.check_rules(port.rules, service, port, anchor=False)

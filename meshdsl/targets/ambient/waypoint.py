@@ -47,7 +47,7 @@ def is_judged_at_ztunnel(service: Service) -> bool:
 
 
 def is_fenced(service: Service) -> bool:
-    """Whether the pods must take requests from the waypoint alone: it judges, and nobody may go past it."""
+    """Whether the waypoint judges who may call, so that nobody may go past it to the pods."""
     return needs_waypoint(service) and (service.access.closed or bool(service.access.deny))
 
 
