@@ -45,6 +45,6 @@ def _ejection(service: Service) -> Iterator[Diagnostic]:
             f"the breaker of {service} can never eject a pod: {percent} % of {service.replicas} is less than one",
             breaker.source.origin,
             "max_ejection_percent",
-            reason="a proxy ejects no pod beyond max_ejection_percent, and does not round up (Envoy's outlier detection)",
+            reason="a proxy ejects no pod beyond max_ejection_percent, and rounds down (Envoy's outlier detection)",
             help=f"max_ejection_percent must be at least {-(-100 // service.replicas)}",
         )

@@ -53,8 +53,8 @@ def _shared_accounts(service: Service, rule: Allow | Deny, plan: Plan) -> Iterat
             names = ", ".join(str(caller) for caller in same)
             yield Diagnostic(
                 SHARED_ACCOUNT,
-                f"the rule of {service} names a caller whose service account {account.namespace}/{account.name} is shared:"
-                f" {names}",
+                f"the rule of {service} names a caller whose service account {account.namespace}/{account.name} is"
+                f" shared: {names}",
                 rule.source.origin,
                 "callers",
                 reason="a mesh knows callers by their service account, so the rule holds for all of them",

@@ -342,7 +342,7 @@ class Redirect(Policy):
         subject: a Service, or a Route of one.
         path: replaces the whole path.
         host: replaces the host.
-        scheme: ``"http"`` or ``"https"``.
+        scheme: ``"http"`` or ``"https"``; together with ``port``.
         port: replaces the port.
         status: 301, 302, 303, 307 or 308; default 302.
     """
@@ -358,4 +358,6 @@ class Redirect(Policy):
     def _leads_elsewhere(self) -> Redirect:
         if self.path is None and self.host is None and self.scheme is None and self.port is None:
             raise ValueError("a redirect has a path, host, scheme or port, or it would lead to itself")
+        if self.scheme is not None and self.port is None:
+            raise ValueError("a redirect to a scheme names the port as well, such as 443: meshes guess it differently")
         return self

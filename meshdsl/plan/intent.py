@@ -543,7 +543,7 @@ class Service:
 
     @property
     def used_versions(self) -> tuple[str, ...]:
-        """The versions that some rule sends requests to (or mirrors within the service), in declared order."""
+        """The versions that some rule of this service sends requests to, in declared order."""
         used = {b.version for port in self.ports for rule in port.rules for b in rule.backends}
         return tuple(version for version in self.versions if version in used)
 
