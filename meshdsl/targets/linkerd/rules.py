@@ -209,8 +209,8 @@ def _probe_aliases(service: Service, listener: Listener) -> Iterator[Diagnostic]
                 f"the probe {probe.path} of {service} is on port {probe.port}, which may be port {listener.target}",
                 service.source,
                 field="probes",
-                reason="with rules about requests a probe needs a route on its port, or the pods become unready; whether"
-                " a name and a number are one port is only known in the pod",
+                reason="with rules about requests a probe needs a route on its port, or the pods become unready;"
+                " whether a name and a number are one port is only known in the pod",
                 help=f"write the probe's port as the service's target is written: {listener.target!r}",
             )
 
