@@ -38,6 +38,8 @@ TARGETS = (Istio, Ambient, Linkerd)
 IMPLIED = {
     # A callee's proxy answers a reset of its application with 502, which 5xx covers (linkerd-measured.txt).
     (Linkerd, Feature.RETRY_RESET),
+    # An HTTPRoute has no word for reset; connect-failure and refused-stream come along with every retry.
+    (Ambient, Feature.RETRY_RESET),
 }
 """What is granted although the output stays as it is, because the rest of the policy already says it."""
 
