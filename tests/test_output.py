@@ -10,6 +10,7 @@ import stat
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -256,28 +257,38 @@ def test_modes_do_not_depend_on_the_umask(tmp_path: Path, umask: int) -> None:
     assert modes == {True: {0o755}, False: {0o644}}
 
 
-@pytest.fixture
-def frozen_folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder with a build in it that nobody may change, root neither."""
+@contextmanager
+def frozen(folder: Path) -> Iterator[None]:
+    """A folder that nobody may change, root neither."""
+    root = os.geteuid() == 0
+    thaw = ["chattr", "-i", str(folder)] if root else ["chmod", "755", str(folder)]
+    freeze = ["chattr", "+i", str(folder)] if root else ["chmod", "555", str(folder)]
+    if root and not shutil.which("chattr"):
+        pytest.skip("root writes everywhere, and there is no chattr")
+    if subprocess.run(freeze, check=False, capture_output=True).returncode:
+        pytest.skip("root writes everywhere, and this file system has no immutable flag")
+    try:
+        yield
+    finally:
+        subprocess.run(thaw, check=True)
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_any_write(tmp_path: Path) -> None:
     out = tmp_path / "out"
     write(FILES, out)
-    if os.geteuid() != 0:
-        out.chmod(0o555)
-        yield out
-        out.chmod(0o755)
-        return
-    if subprocess.run(["chattr", "+i", out], check=False, capture_output=True).returncode:
-        pytest.skip("root writes everywhere, and this file system has no immutable flag")
-    yield out
-    subprocess.run(["chattr", "-i", out], check=True)
-
-
-def test_a_folder_that_cannot_be_written_is_refused_before_any_write(frozen_folder: Path) -> None:
     files = {**FILES, "prod/api.yaml": text("new"), "_mesh.yaml": text("new")}
-    assert refusal(files, frozen_folder, also_compare=False) == ["MESH707"]
-    assert refusal({**FILES, "new/x.yaml": text("x")}, frozen_folder, also_compare=False) == ["MESH707"]
-    assert write(FILES, frozen_folder).written == ()  # nothing to do is no reason to fail
-    assert compare(files, frozen_folder).changed == ("_mesh.yaml", "prod/api.yaml")
+    with frozen(out):
+        assert refusal(files, out, also_compare=False) == ["MESH707"]
+        assert refusal({**FILES, "new/x.yaml": text("x")}, out, also_compare=False) == ["MESH707"]
+        assert write(FILES, out).written == ()  # nothing to do is no reason to fail
+        assert compare(files, out).changed == ("_mesh.yaml", "prod/api.yaml")
+
+
+def test_a_stale_file_that_cannot_be_removed_is_met_before_any_write(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    write(FILES, out)
+    with frozen(out / "shop"):
+        assert refusal({"_mesh.yaml": text("new")}, out, also_compare=False) == ["MESH707"]
 
 
 @pytest.mark.parametrize("place", ["out", "out/prod"])

@@ -63,12 +63,20 @@ def in_ruamel(text: str) -> Any:
 
 def in_kubectl(bodies: list[Any]) -> list[Any]:
     """Each body inside an object, through one kubectl, without a cluster."""
-    if not shutil.which("kubectl"):
-        pytest.skip("kubectl is not here: what its YAML parser reads was not checked")
     objects = [
         {"apiVersion": "meshdsl.dev/v1", "kind": "Probe", "metadata": {"name": "p"}, "body": body} for body in bodies
     ]
-    text = stream(Manifest(ObjectRef("v1", "Probe", "", "p"), Phase.ROUTE, item) for item in objects)
+    return [found["body"] for found in through_kubectl(stream(probe(item) for item in objects))]
+
+
+def probe(body: Any, *, partial: bool = False) -> Manifest:
+    return Manifest(ObjectRef("meshdsl.dev/v1", "Probe", "", "p"), Phase.ROUTE, body, partial)
+
+
+def through_kubectl(text: str) -> list[Any]:
+    """The objects that kubectl reads from a text."""
+    if not shutil.which("kubectl"):
+        pytest.skip("kubectl is not here: what its YAML parser reads was not checked")
     done = subprocess.run(
         ["kubectl", "label", "--local", "--kubeconfig=/dev/null", "-f", "-", "a=b", "-o", "json"],
         input=text.encode(),
@@ -81,7 +89,7 @@ def in_kubectl(bodies: list[Any]) -> list[Any]:
     decoder, rest, found = json.JSONDecoder(), done.stdout.decode().strip(), []
     while rest:
         value, end = decoder.raw_decode(rest)
-        found.append(value["body"])
+        found.append(value)
         rest = rest[end:].lstrip()
     return found
 
@@ -265,6 +273,12 @@ def test_a_file_opens_with_our_mark_and_its_sources_then_documents_by_phase() ->
         "---\nkind: Thing\nname: c\n---\nkind: Thing\nname: a\n"
     )
     assert [d["name"] for d in yaml.safe_load_all(text)] == ["b", "c", "a"]
+
+
+def test_kubectl_reads_every_object_of_a_file_and_none_of_its_comments() -> None:
+    bodies = [{"apiVersion": "meshdsl.dev/v1", "kind": "Probe", "metadata": {"name": name}} for name in "abc"]
+    text = document([probe(body, partial=body["metadata"] != {"name": "b"}) for body in bodies], ["policies/a.py"])
+    assert [found["metadata"]["name"] for found in through_kubectl(text)] == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("source", ["a\nkind: Pod\n.py", "a\r.py", "a\u2028b.py", "\udcff.py", "--- .py", "é.py"])

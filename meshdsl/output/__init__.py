@@ -59,7 +59,8 @@ def write(files: Mapping[str, str], directory: Path, *, lock_seconds: float = LO
         files: text by path: ``"NAMESPACE/SERVICE.yaml"``, ``"NAMESPACE/_namespace.yaml"`` or ``"_mesh.yaml"``.
             Each text opens with ``FILE_MARK``.
         directory: the folder; it is made if it is not there. New folders have mode 0755 and new files 0644, whatever
-            the umask. One folder belongs to one policy set: files of ours that are not in ``files`` are removed.
+            the umask. One folder belongs to one policy set: files of ours that are not in ``files`` are removed, and
+            a namespace's folder with the last of them, if it is then empty.
         lock_seconds: how long to wait for another build of the same folder.
 
     Raises:

@@ -288,12 +288,19 @@ def check_order(events: list[tuple[str, str]]) -> None:
     flushed = {where for what, where in events[: renames[0]] if what == "fsync"}
     assert {where for what, where in events if what == "written"} == flushed
     for number, (what, where) in enumerate(events):
-        if what in {"rename", "unlink", "mkdir"}:
+        if what in {"rename", "unlink", "mkdir", "rmdir"}:
             assert ("fsync", where) in events[number:], f"{where} is not flushed after its {what}"
     assert renames[-1] < min(number for number, (what, _) in enumerate(events) if what == "unlink")
 
 
-def test_files_are_flushed_before_renames_and_folders_after(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+SAME_MESH = {**NEW, "_mesh.yaml": OLD["_mesh.yaml"]}
+
+
+@pytest.mark.parametrize("files", [NEW, SAME_MESH], ids=["top changes", "only folders change"])
+def test_files_are_flushed_before_renames_and_folders_after(
+    out: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str]
+) -> None:
+    (out / "gone" / "keep").unlink()
     events: list[tuple[str, str]] = []
 
     def place(descriptor: int) -> str:
@@ -318,9 +325,21 @@ def test_files_are_flushed_before_renames_and_folders_after(out: Path, monkeypat
     record("replace", "rename", lambda source, target, *, src_dir_fd, dst_dir_fd: place(dst_dir_fd))
     record("unlink", "unlink", lambda name, *, dir_fd: place(dir_fd))
     record("mkdir", "mkdir", lambda name, *, dir_fd: place(dir_fd))
-    output.write(NEW, out)
-    assert [what for what, _ in events].count("rename") == 3
+    record("rmdir", "rmdir", lambda name, *, dir_fd: place(dir_fd))
+    output.write(files, out)
+    monkeypatch.undo()
+    assert {"rename", "unlink", "mkdir", "rmdir", "written"} <= {what for what, _ in events}
     check_order(events)
+
+
+def test_a_new_folder_is_flushed_into_the_folder_it_is_made_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[int] = []
+    original = os.fsync
+    monkeypatch.setattr(
+        os, "fsync", lambda descriptor: (flushed.append(os.fstat(descriptor).st_ino), original(descriptor))
+    )
+    output.write(NEW, tmp_path / "deep" / "out")
+    assert {tmp_path.stat().st_ino, (tmp_path / "deep").stat().st_ino} <= set(flushed)
 
 
 def test_the_kernel_sees_the_same_order(out: Path, tmp_path: Path) -> None:
