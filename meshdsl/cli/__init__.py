@@ -41,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    _open_streams()
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         before = signal.signal(signal.SIGTERM, _terminate)
@@ -72,6 +73,13 @@ def _run(arguments: list[str]) -> int:
     from meshdsl.cli.app import run
 
     return run(arguments)
+
+
+def _open_streams() -> None:
+    """Streams that were closed (``>&-``) lead nowhere, so that no file that is opened later takes their number."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:

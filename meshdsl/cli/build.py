@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -76,7 +77,7 @@ def build(console: Console, choice: Choice, out: str | None, *, check: bool) -> 
         # Where the folder is not the configuration's own, what else is in it is not ours to judge.
         found = replace(found, out=Path.cwd() / out, complete=False)
     late: tuple[Diagnostic, ...] = ()
-    with Progress(1 + 2 * len(found.jobs), shown=console.verbosity >= 0) as progress:
+    with _no_collection(), Progress(1 + 2 * len(found.jobs), shown=console.verbosity >= 0) as progress:
         progress.step("loading policies")
         files = read(found.policies, permit=found.permit)
         built = _compile(found, files, progress)
@@ -90,6 +91,18 @@ def build(console: Console, choice: Choice, out: str | None, *, check: bool) -> 
     console.report(late, asdict(counts))
     console.result(_line(counts, late, time.monotonic() - start, check=check, streamed=out == STREAM))
     return 1 if late else 0
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """What a build makes lives until its end: looking through it for cycles finds nothing and costs a twentieth."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _refuse_stream(found: Project, *, check: bool) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from meshdsl.cli.console import Console
 from meshdsl.cli.options import clusters, report_format, verbosity
+
+if TYPE_CHECKING:
+    from meshdsl.report.support import TableFormat
 
 _PATH = click.Path(path_type=Path)
 
@@ -66,7 +70,7 @@ def explain(
 @click.option("--format", type=click.Choice(("text", "markdown", "json")), default="text", show_default=True)
 @verbosity
 @click.pass_obj
-def support(console: Console, format: str) -> int:
+def support(console: Console, format: TableFormat) -> int:
     """Show what each mesh can do, feature by feature, with notes and conditions."""
     from meshdsl.report.support import table
 

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from meshdsl.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
@@ -70,10 +68,10 @@ class Console:
 
     def write(self, text: str, *, error_stream: bool = False) -> None:
         """UTF-8 bytes, whatever the locale: files, pipes and reports must not depend on it."""
-        stream = click.get_binary_stream("stderr" if error_stream else "stdout")
-        (sys.stderr if error_stream else sys.stdout).flush()
-        stream.write(text.encode("utf-8", "backslashreplace"))
+        stream = sys.stderr if error_stream else sys.stdout
         stream.flush()
+        stream.buffer.write(text.encode("utf-8", "backslashreplace"))
+        stream.buffer.flush()
 
 
 def colours() -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -21,10 +21,11 @@ from meshdsl.plan.resolve import resolve
 from meshdsl.report import pages
 from meshdsl.report.escape import visible
 from meshdsl.report.finding import shown
-from meshdsl.report.words import Place, service_lines
+from meshdsl.report.words import Line, service_lines
 from meshdsl.targets.base import Level, Target
 
-_PLACE_COLUMN = 64
+_WIDEST = 80
+"""Characters of words before the column of places gives way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +112,19 @@ def _meanings(meant: list[Meant], subject: str) -> Iterator[str]:
     """The service in words; once for clusters in which it means the same."""
     blocks: dict[str, list[str]] = {}
     for one in meant:
-        words = "".join(_columns(_service(one.plan, subject), _place))
+        words = "".join(_columns(service_lines(_service(one.plan, subject), one.plan, _place)))
         blocks.setdefault(words, []).append(one.job.name)
     for words, names in blocks.items():
         title = f"On {', '.join(names)}:\n" if len(blocks) > 1 else ""
         yield title + words
 
 
-def _columns(service: Service, place: Place) -> Iterator[str]:
-    for depth, words, where in service_lines(service, place):
-        text = "  " * depth + words
-        yield f"{text.ljust(_PLACE_COLUMN)}  {where}".rstrip() + "\n"
+def _columns(lines: Iterable[Line]) -> Iterator[str]:
+    """The words, and the places in a column beside them."""
+    texts = [("  " * depth + words, where) for depth, words, where in lines]
+    width = min(_WIDEST, max((len(text) for text, where in texts if where), default=0))
+    for text, where in texts:
+        yield f"{text.ljust(width)}  {where}".rstrip() + "\n"
 
 
 def _place(source: Source | None) -> str:
@@ -135,25 +138,30 @@ def _place(source: Source | None) -> str:
 def _on_mesh(one: Meant, service: Service) -> str:
     """How far a mesh can do what the service asks for, and by which objects."""
     target = one.job.target
-    lines = [f"On {one.job.name} ({target.title} {target.version}):"]
+    lines: list[Line] = [(0, f"On {one.job.name} ({target.title} {target.version}):", "")]
     namespace = one.plan.namespace(service.namespace)
     asked: dict[str, Use] = {}
     for use in (*uses(service), *uses(namespace), *uses(one.plan.mesh)):
         asked.setdefault(use.feature.code, use)
-    for code, use in sorted(asked.items()):
-        level, note = _level(target, use)
-        lines.append(f"  {level:<26}  {code} {use.feature.title}".ljust(_PLACE_COLUMN) + f"  {_place(use.source)}")
-        lines += [f"      {note}"] if note else []
+    levels = {code: _level(target, use) for code, use in sorted(asked.items())}
+    width = max((len(level) for level, _ in levels.values()), default=0)
+    for code, (level, note) in levels.items():
+        lines.append((1, f"{level:<{width}}  {code} {asked[code].feature.title}", _place(asked[code].source)))
+        lines += [(3, note, "")] if note else []
+    return "".join(_columns([*lines, *_objects(one, service)]))
+
+
+def _objects(one: Meant, service: Service) -> Iterator[Line]:
     try:
-        bundle = compile_for(one.policies, target, cluster=one.job.name)
+        bundle = compile_for(one.policies, one.job.target, cluster=one.job.name)
     except MeshdslError as error:
-        lines.append(f"  no objects: {len(error.diagnostics)} findings for this cluster; meshdsl build shows them")
-    else:
-        owners = {(service.namespace, service.name): "of the service", (service.namespace, ""): "of its namespace"}
-        for owner, what in owners.items():
-            made = [str(manifest.ref) for manifest in bundle.manifests if manifest.owner == owner]
-            lines += [f"  objects {what}:", *(f"    {ref}" for ref in made)] if made else []
-    return "".join(f"{line.rstrip()}\n" for line in lines)
+        yield 1, f"no objects: {len(error.diagnostics)} findings for this cluster; meshdsl build shows them", ""
+        return
+    owners = {(service.namespace, service.name): "the service", (service.namespace, ""): "its namespace"}
+    for owner, what in owners.items():
+        made = [str(manifest.ref) for manifest in bundle.manifests if manifest.owner == owner]
+        yield from [(1, f"objects of {what}:", "")] if made else []
+        yield from ((2, ref, "") for ref in made)
 
 
 def _level(target: Target, use: Use) -> tuple[str, str]:

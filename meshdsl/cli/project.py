@@ -9,9 +9,10 @@ from pathlib import Path
 
 import click
 
-from meshdsl.config import Config, find_config, read_config
+from meshdsl.config import find_config, read_config
 from meshdsl.diagnostics import ConfigError, Diagnostic
 from meshdsl.model.environment import Environment
+from meshdsl.permissions import Permission
 from meshdsl.targets.base import Target
 
 
@@ -57,7 +58,7 @@ class Project:
     name: str
     policies: Path
     out: Path
-    permit: tuple[str, ...]
+    permit: tuple[Permission, ...]
     jobs: tuple[Job, ...]
     complete: bool
 
@@ -73,7 +74,9 @@ def project(choice: Choice) -> Project:
         if choice.clusters:
             raise click.UsageError("--cluster and --target exclude each other: a cluster has its target")
         root = Path.cwd()
-        job = Job(choice.target, default_target(choice.target), Environment())
+        job = Job(
+            choice.target, default_target(choice.target), Environment(cluster=choice.target, target=choice.target)
+        )
         return Project(root, "meshdsl", root / (choice.path or "policies"), root / "out", (), (job,), complete=False)
     config = read_config(find_config(choice.path or Path.cwd()))
     names = tuple(dict.fromkeys(choice.clusters)) or tuple(config.clusters)
@@ -83,11 +86,12 @@ def project(choice: Choice) -> Project:
     return Project(
         config.root,
         config.name,
-        config.root / config.policies,
-        config.root / config.out,
+        config.policies,
+        config.out,
         config.permit,
         tuple(Job(c.name, c.target, c.environment) for c in config.clusters.values() if c.name in names),
-        complete=not choice.clusters and _has_own_folder(config),
+        # A folder outside of the repository may be shared with other repositories.
+        complete=not choice.clusters and config.out.is_relative_to(config.root),
     )
 
 
@@ -106,9 +110,3 @@ def _unknown(name: str, known: Iterable[str]) -> Diagnostic:
         f"there is no cluster {name!r}",
         help=f"did you mean {close[0]!r}? {listed}" if close else listed,
     )
-
-
-def _has_own_folder(config: Config) -> bool:
-    """Whether nothing but output is below ``out``, so that a folder in it can be that of a former cluster."""
-    out = (config.root / config.out).resolve()
-    return not (config.root / config.policies).resolve().is_relative_to(out) and not config.root.is_relative_to(out)

@@ -45,5 +45,5 @@ def report(
     if format == "sarif":
         return sarif.document(found)
     if format == "github":
-        return github.annotations(found)
+        return github.workflow_commands(found)
     return text.diagnostics(found, colour=colour)

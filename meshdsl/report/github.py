@@ -11,7 +11,7 @@ from meshdsl.report.escape import visible
 from meshdsl.report.finding import Finding, at
 
 
-def annotations(findings: Iterable[Finding]) -> str:
+def workflow_commands(findings: Iterable[Finding]) -> str:
     """One line for each finding."""
     return "".join(f"{_annotation(finding)}\n" for finding in findings)
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from difflib import get_close_matches
+from textwrap import fill
 
 from meshdsl.codes import PAGES
 from meshdsl.codes.page import Page
 from meshdsl.plan.features import Feature
 from meshdsl.report.support import TARGETS, cell, way_out
 from meshdsl.targets.base import Level
+
+_WIDTH = 96
 
 PROMISES = {
     Level.EXACT: "the request sees exactly what the policy means",
@@ -44,8 +47,9 @@ def nearest(code: str) -> str:
 
 
 def page_text(found: Page) -> str:
-    """A page for people."""
-    return f"{found.code}: {found.title}\n\n{found.text.strip()}\n"
+    """A page for people, wrapped."""
+    paragraphs = (fill(" ".join(part.split()), _WIDTH) for part in found.text.strip().split("\n\n"))
+    return "\n\n".join((f"{found.code}: {found.title}", *paragraphs)) + "\n"
 
 
 def code_list() -> str:

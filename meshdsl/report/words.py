@@ -7,6 +7,7 @@ that a policy on a method splits into.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from decimal import Decimal
 
 from meshdsl.plan.intent import (
@@ -25,7 +26,9 @@ from meshdsl.plan.intent import (
     Mirror,
     Path,
     PathKind,
+    Plan,
     Port,
+    Proxy,
     Redirect,
     Retry,
     Rule,
@@ -43,11 +46,12 @@ Line = tuple[int, str, str]
 _NAMES = {PathKind.EXACT: "path {}", PathKind.PREFIX: "path {} and below", PathKind.REGEX: "path matching {}"}
 
 
-def service_lines(service: Service, place: Place) -> Iterator[Line]:
+def service_lines(service: Service, plan: Plan, place: Place) -> Iterator[Line]:
     """What applies to a service.
 
     Args:
         service: its intent.
+        plan: that it is in, for what it inherits.
         place: shows where a part comes from.
     """
     yield 0, str(service), place(service.source)
@@ -56,12 +60,15 @@ def service_lines(service: Service, place: Place) -> Iterator[Line]:
         yield from _port(port, place)
     if service.breaker is not None:
         yield 1, "breaker: " + "; ".join(_breaker(service.breaker)), place(service.breaker.source)
-    yield from _access(service.access, place)
-    if service.effective_mtls is not None:
-        where = place(service.mtls.source) if service.mtls else "set on the namespace or the mesh"
-        yield 1, f"mTLS: {service.effective_mtls}", where
-    if service.proxy is not None:
-        yield 1, "a setting of its sidecar of its own", place(service.proxy.source)
+    namespace = plan.namespace(service.namespace)
+    closed_by = namespace.own_default_deny or plan.mesh.default_deny
+    yield from _access(service.access, place, closed_by)
+    mtls = service.mtls or namespace.mtls or plan.mesh.mtls
+    if mtls is not None:
+        yield 1, f"mTLS: {mtls.mode}", place(mtls.source)
+    for proxy in (service.proxy, namespace.proxy):
+        if proxy is not None:
+            yield 1, "proxy: " + ", ".join(_proxy(proxy)), place(proxy.source)
 
 
 def _pods(service: Service) -> Iterator[str]:
@@ -193,11 +200,25 @@ def _breaker(breaker: Breaker) -> Iterator[str]:
         )
 
 
-def _access(access: Access, place: Place) -> Iterator[Line]:
+def _proxy(proxy: Proxy) -> Iterator[str]:
+    if proxy.enrolled is not None:
+        yield "in the mesh" if proxy.enrolled else "kept out of the mesh"
+    if proxy.revision:
+        yield f"revision {proxy.revision}"
+    if proxy.resources is not None:
+        for name, value in asdict(proxy.resources).items():
+            if value:
+                yield f"{name.replace('_', ' ')} {value}"
+
+
+def _access(access: Access, place: Place, closed_by: Source | None) -> Iterator[Line]:
     if not (access.closed or access.allow or access.deny):
         yield 1, "access: open; no policy says who may call", ""
         return
-    yield 1, "access: closed; what no line below allows is refused" if access.closed else "access: open, except", ""
+    if access.closed:
+        yield 1, "access: closed; what no line below allows is refused", place(closed_by)
+    else:
+        yield 1, "access: open, except", ""
     for deny in access.deny:
         yield 2, f"refused: {_access_rule(deny)}", place(deny.source)
     for allow in access.allow:

@@ -88,9 +88,9 @@ def test_one_cluster_leaves_the_others_alone(project: Path) -> None:
 
 
 def test_an_unknown_cluster_is_a_configuration_error_with_the_nearest_name(project: Path) -> None:
-    done = meshdsl("build", "--cluster", "eus", cwd=project)
+    done = meshdsl("build", "--cluster", "eux", cwd=project)
     assert done.returncode == 2
-    assert "MESH051: there is no cluster 'eus'" in done.stderr
+    assert "MESH051: there is no cluster 'eux'" in done.stderr
     assert "did you mean 'eu'?" in done.stderr
 
 
@@ -251,15 +251,15 @@ def test_output_and_findings_do_not_depend_on_the_surroundings(project: Path, en
 @pytest.mark.parametrize(
     ("mistake", "line"),
     [
-        ("1 / 0", 12),
-        ("import nothing_of_that_name", 12),
-        ("def f(:", 12),
-        ("Timeout(api, 5)", 12),
-        ('Timeout(api, requset="5s")', 12),
-        ('Timeout(apy, "5s")', 12),
-        ('later = Timeout("prod/apy", "5s")', 12),
-        ('Timeout(web, "5s")', 12),
-        ("raise SystemExit(0)", 12),
+        ("1 / 0", 13),
+        ("import nothing_of_that_name", 13),
+        ("def f(:", 13),
+        ("Timeout(api, 5)", 13),
+        ('Timeout(api, requset="5s")', 13),
+        ('Timeout(apy, "5s")', 13),
+        ('later = Timeout("prod/apy", "5s")', 13),
+        ('Timeout(web, "5s")', 13),
+        ("raise SystemExit(0)", 13),
     ],
 )
 def test_a_mistake_in_a_policy_is_shown_with_its_line_and_nothing_is_written(
