@@ -13,9 +13,11 @@ unless the current thread is in a load.
 
 from __future__ import annotations
 
+import _thread
 import os
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -128,12 +130,15 @@ class Guard:
         _install()
         self._outer = getattr(_CURRENT, "guard", None)
         _CURRENT.guard = self
+        _threads(_start_thread)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         _CURRENT.guard = self._outer
+        if self._outer is None:
+            _threads(_thread.start_new_thread)
 
     def decide(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Raise :class:`Refused` if an audit event is not permitted."""
@@ -250,6 +255,20 @@ def _hook(event: str, arguments: tuple[Any, ...], current: _Current = _CURRENT) 
     guard = current.guard
     if guard is not None:
         guard.decide(event, arguments)
+
+
+def _start_thread(*arguments: Any) -> int:
+    """Start a thread, unless the current one is guarded: nothing would guard what the new one does."""
+    guard = _CURRENT.guard
+    if guard is not None:
+        guard.decide("_thread.start_new_thread", arguments)
+    return _thread.start_new_thread(*arguments)
+
+
+def _threads(start: Callable[..., int]) -> None:
+    """Have ``threading`` start threads with a function. Python raises an event for it from 3.12 on."""
+    if sys.version_info < (3, 12):
+        setattr(threading, "_start_new_thread", start)  # noqa: B010 - typeshed does not know it
 
 
 def _install() -> None:
