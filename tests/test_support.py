@@ -39,6 +39,8 @@ IMPLIED = {
     (Linkerd, Feature.RETRY_RESET),
     # An HTTPRoute has no word for reset; connect-failure and refused-stream come along with every retry.
     (Ambient, Feature.RETRY_RESET),
+    # A revision is written on the waypoint, and nothing in this pair needs one.
+    (Ambient, Feature.REVISION),
 }
 """What is granted although the output stays as it is, because the rest of the policy already says it."""
 

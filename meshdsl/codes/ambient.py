@@ -106,4 +106,12 @@ PAGES: tuple[Page, ...] = (
         "of the mesh, by a policy on it or on its namespace, so that nothing would stand before them and every caller "
         "would get through. Enrol it, or take back the rules that close it.",
     ),
+    Page(
+        "MESH634",
+        "routes on several ports before Istio 1.30",
+        "istiod turns the HTTPRoutes of each port of a Service into a VirtualService of its own. Before Istio 1.30 a "
+        "waypoint takes the first one of a host for all its ports and leaves the others out, so that timeouts, retries "
+        "and splits of all ports but one would be lost without a word. Use Istio 1.30 or newer, or let the policies "
+        "speak of one port.",
+    ),
 )

@@ -166,13 +166,14 @@ def test_every_code_has_a_page_and_they_are_in_order() -> None:
 
 
 def test_an_enrolled_namespace_is_labelled_and_nothing_else_of_it_is_ours() -> None:
+    # Not by revision: a sidecar injector would take that for its own.
     (one,) = lowered(plan(namespace=Namespace("prod", proxy=Proxy(enrolled=True, revision="canary"))))
     assert one.partial
     assert one.phase is Phase.NAMESPACE
     assert one.body == {
         "apiVersion": "v1",
         "kind": "Namespace",
-        "metadata": {"name": "prod", "labels": {"istio.io/dataplane-mode": "ambient", "istio.io/rev": "canary"}},
+        "metadata": {"name": "prod", "labels": {"istio.io/dataplane-mode": "ambient"}},
     }
 
 
@@ -254,6 +255,13 @@ def test_what_needs_a_waypoint_has_one_in_its_namespace(service: Service) -> Non
             ],
         },
     }
+
+
+def test_the_waypoint_is_run_by_the_profiles_revision_unless_a_policy_names_one() -> None:
+    world = plan(api(http(ROUTED)))
+    assert "istio.io/rev" not in body(lowered(world), "Gateway", "waypoint")["metadata"]["labels"]
+    found = lowered(world, replace(EXPERIMENTAL, revision="blue"))
+    assert body(found, "Gateway", "waypoint")["metadata"]["labels"]["istio.io/rev"] == "blue"
 
 
 def test_two_services_share_one_waypoint() -> None:
@@ -515,6 +523,14 @@ def test_a_redirect_by_method_needs_newer_crds() -> None:
 def test_a_redirect_does_nothing_else() -> None:
     away = _rule("old", Path(PathKind.EXACT, "/old"), redirect=Redirect(301, path="/new"), rewrite=Rewrite(path="/b"))
     assert codes(plan(api(http(away, ROUTED)))) == ["MESH631"]
+
+
+def test_before_1_30_a_waypoint_reads_the_routes_of_one_port_only() -> None:
+    two = plan(api(http(ROUTED), http(ROUTED, number=9090, target=9100)))
+    one = plan(api(http(ROUTED), http(number=9090, target=9100)))
+    for version, expected in (("1.28", ["MESH634"]), ("1.29", ["MESH634"]), ("1.30", []), ("1.31", [])):
+        assert codes(two, replace(EXPERIMENTAL, version=version)) == expected
+        assert codes(one, replace(EXPERIMENTAL, version=version)) == []
 
 
 # ----------------------------------------------------------------------------------------------------------- access

@@ -5,6 +5,7 @@ The mesh itself names none of it. A finding is an error: nothing is widened, and
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -73,13 +74,14 @@ def pods_have_one_way_in(plan: Plan) -> Iterator[Diagnostic]:
     waypoint's identity and under other rules, or directly and into the fence. What the *policies* of a service mean for
     the pods of another is asked by Istio's ``pods_have_one_service``.
     """
-    fenced: dict[str, list[Service]] = {}
-    for service in plan.services:
-        if is_fenced(service):
-            fenced.setdefault(service.namespace, []).append(service)
+    by_label: dict[tuple[str, tuple[str, str]], list[Service]] = defaultdict(list)
+    for service in filter(is_fenced, plan.services):
+        for label in service.labels:
+            by_label[service.namespace, label].append(service)
     for other in plan.services:
-        for service in fenced.get(other.namespace, ()):
-            if not set(other.labels) <= set(service.labels) or other is service:
+        candidates = min((by_label.get((other.namespace, label), []) for label in other.labels), key=len, default=[])
+        for service in candidates:
+            if other is service or not set(other.labels) <= set(service.labels):
                 continue
             if needs_waypoint(other) and other.access == service.access:
                 continue

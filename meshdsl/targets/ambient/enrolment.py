@@ -1,7 +1,8 @@
 """Enrolment: the label by which ztunnel takes the traffic of a namespace's pods, or of one workload's.
 
-There is no sidecar, so nothing is said of resources. A revision is a matter of the waypoints; the namespace's label
-says which control plane looks after what is made in it.
+There is no sidecar, so nothing is said of resources. A revision is written on the waypoint alone: ztunnel has none,
+and ``istio.io/rev`` on a namespace is what a sidecar injector looks for (``mutatingwebhook.yaml``). A pod that gets a
+sidecar is left out of ambient, and its sidecar reads none of the policies that are attached to a Service.
 """
 
 from __future__ import annotations
@@ -10,31 +11,18 @@ from collections.abc import Iterator
 from typing import Final
 
 from meshdsl.manifest import Manifest
-from meshdsl.plan.intent import Namespace, Plan, Proxy, Service
-from meshdsl.targets.ambient.waypoint import REVISION
+from meshdsl.plan.intent import Namespace, Plan, Service
 from meshdsl.targets.istio.enrolment import namespace_enrolment, workload_enrolment
+from meshdsl.values import Json
 
 DATAPLANE_MODE: Final = "istio.io/dataplane-mode"
 
 
-def namespace_labels(proxy: Proxy, revision: str) -> dict[str, str]:
-    """The labels that enrol the pods of a namespace or keep them out; none if the policy says neither.
-
-    Args:
-        proxy: the policy of the namespace.
-        revision: of the control plane; empty for the default one.
-    """
-    if proxy.enrolled is None:
-        return {}
-    if not proxy.enrolled:
-        return {DATAPLANE_MODE: "none"}
-    return {DATAPLANE_MODE: "ambient", **({REVISION: revision} if revision else {})}
-
-
-def enrolled_namespace(namespace: Namespace, plan: Plan, revision: str) -> Iterator[Manifest]:
-    """The labels of a namespace, if a policy says anything of them."""
-    if namespace.proxy is not None and (labels := namespace_labels(namespace.proxy, revision)):
-        yield namespace_enrolment(namespace, namespace.proxy, plan, labels)
+def enrolled_namespace(namespace: Namespace, plan: Plan) -> Iterator[Manifest]:
+    """The label that enrols the pods of a namespace or keeps them out, if a policy says either."""
+    proxy = namespace.proxy
+    if proxy is not None and proxy.enrolled is not None:
+        yield namespace_enrolment(namespace, proxy, plan, _label(enrolled=proxy.enrolled))
 
 
 def enrolled_workload(service: Service, plan: Plan) -> Iterator[Manifest]:
@@ -42,10 +30,14 @@ def enrolled_workload(service: Service, plan: Plan) -> Iterator[Manifest]:
     proxy = service.proxy
     if proxy is None or proxy.enrolled is None or service.workload is None:
         return
-    labels = {DATAPLANE_MODE: "ambient" if proxy.enrolled else "none"}
-    yield workload_enrolment(service, service.workload, proxy, plan, {"labels": labels})
+    metadata: Json = {"labels": _label(enrolled=proxy.enrolled)}
+    yield workload_enrolment(service, service.workload, proxy, plan, metadata)
 
 
 def revision_of(namespace: Namespace, profile: str) -> str:
-    """The revision of the control plane that looks after a namespace: its policy's, or the profile's."""
+    """The revision of the control plane that runs a namespace's waypoint: its policy's, or the profile's."""
     return (namespace.proxy.revision if namespace.proxy is not None else "") or profile
+
+
+def _label(*, enrolled: bool) -> dict[str, str]:
+    return {DATAPLANE_MODE: "ambient" if enrolled else "none"}

@@ -19,6 +19,9 @@ from meshdsl.targets.base import at_least, refused
 ALL_REDIRECTS_SINCE: Final = "1.5"
 """The first Gateway API whose standard HTTPRoute surely takes the statuses 303, 307 and 308."""
 
+ALL_PORTS_SINCE: Final = "1.30"
+"""The first Istio whose waypoints read the routes of every port of a service."""
+
 
 def routes_can_be_written(service: Service, port: Port, gateway_api: str) -> Iterator[Diagnostic]:
     """Whether each rule of a port's table can be written, and keeps its place.
@@ -34,6 +37,24 @@ def routes_can_be_written(service: Service, port: Port, gateway_api: str) -> Ite
         yield from _path_is_replaced_whole(rule, where)
         yield from _redirect(rule, where, gateway_api)
     yield from _order_is_kept(service, port)
+
+
+def one_port_has_routes(service: Service, version: str) -> Iterator[Diagnostic]:
+    """Whether a waypoint of this version reads the routes of all ports.
+
+    istiod makes a VirtualService of its own for each port that a route names as its parent, and before 1.30 a waypoint
+    takes the first of a host and no other (``pilot/pkg/networking/core/listener_waypoint.go``).
+    """
+    ports = [port for port in service.ports if port.rules]
+    if len(ports) < 2 or at_least(version, ALL_PORTS_SINCE):
+        return
+    yield refused(
+        "MESH634",
+        f"{service} has routes on {len(ports)} ports, of which a waypoint of Istio {version} reads those of one",
+        ports[1].rules[0].source,
+        reason=f"the routes of the others would be left out without a word; since {ALL_PORTS_SINCE} all are read",
+        help=f"use Istio {ALL_PORTS_SINCE} or newer, or limit the policies to routes of one port",
+    )
 
 
 def _retries(rule: Rule, where: str) -> Iterator[Diagnostic]:

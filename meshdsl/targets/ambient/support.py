@@ -91,7 +91,7 @@ SUPPORT: Final[Mapping[Feature, Support]] = {
     ),
     Feature.DEFAULT_DENY_MESH: exact("a policy in the root namespace, for every workload that ztunnel stands before"),
     Feature.ENROLMENT: exact("pods that already run are enrolled without a restart"),
-    Feature.REVISION: exact("says which control plane runs the waypoint"),
+    Feature.REVISION: exact("of the control plane that runs the waypoint; ztunnel has none"),
     Feature.SIDECAR_RESOURCES: never(
         "there is no sidecar in ambient: ztunnel is shared by the node",
         help='leave it out for this mesh with only=("istio", "linkerd"), and size ztunnel where it is installed',

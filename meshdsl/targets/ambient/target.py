@@ -35,7 +35,7 @@ class Ambient(Target):
 
     Attributes:
         root_namespace: the namespace whose policies hold for the whole mesh.
-        revision: of the control plane; empty for the default one.
+        revision: of the control plane that runs the waypoints; empty for the default one.
         default_retries: whether the operator left the mesh-wide default retry policy on. An HTTPRoute cannot say that
             nothing is retried, so that is possible only where it is ``"off"``.
         waypoint: ``"create"`` for one of our own in each namespace that needs it, or the name of an existing one in
@@ -80,6 +80,7 @@ class Ambient(Target):
             yield from access_checks.copies_are_judged(service, plan)
             yield from access_checks.rules_are_enforced(service, plan)
             yield from access_checks.enrolment_can_be_written(service)
+            yield from route_checks.one_port_has_routes(service, self.version)
             for port in service.ports:
                 yield from gateway_limits.check_rules(port.rules, service, port, anchor=False)
                 yield from route_checks.routes_can_be_written(service, port, self.gateway_api)
@@ -94,12 +95,11 @@ class Ambient(Target):
     def lower_namespace(self, namespace: Namespace, plan: Plan) -> Iterator[Manifest]:
         """The objects of a namespace."""
         owner = (namespace.name, "")
-        revision = revision_of(namespace, self.revision)
-        yield from enrolled_namespace(namespace, plan, revision)
+        yield from enrolled_namespace(namespace, plan)
         if namespace.mtls is not None:
             yield peer_authentication(namespace.mtls, plan, namespace=namespace.name, owner=owner)
         if self.waypoint == CREATE:
-            yield from waypoint(namespace, plan, revision=revision)
+            yield from waypoint(namespace, plan, revision=revision_of(namespace, self.revision))
         if namespace.own_default_deny is not None:
             yield default_deny(namespace.own_default_deny, plan, namespace=namespace.name, owner=owner)
 
