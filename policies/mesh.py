@@ -43,8 +43,8 @@ sidecars = Proxy(
 only_web = Allow(api, callers=(web,), methods=("GET", "POST"))
 
 # A pod that fails five times in a row is left alone for 30 seconds. Linkerd cannot limit connections and requests, and
-# ejects without an interval (MESH521). On Ambient the limits hold for all callers together (MESH520): that is fine here,
-# where web is the only one.
+# ejects without an interval (MESH521). On Ambient the limits hold for all callers together (MESH520): that is fine
+# here, where web is the only one.
 breaker = Breaker(
     api,
     max_connections=100,
@@ -65,8 +65,8 @@ def policies(env: Environment) -> Iterator[Policy]:
         yield Canary(api, stable="v1", canary="v2", percent=10)
         return
     yield Canary(api, stable="v1", canary="v2", percent=10, when=Header("x-canary", "true"))
-    # A request has five seconds, and up to three more tries of two seconds each. Ambient writes the conditions as status
-    # codes (MESH512, MESH514); Linkerd's tries end at the response headers (MESH517).
+    # A request has five seconds, and up to three more tries of two seconds each. Ambient writes the conditions as
+    # status codes (MESH512, MESH514); Linkerd's tries end at the response headers (MESH517).
     yield Timeout(api, "5s")
     yield Retry(
         api,
