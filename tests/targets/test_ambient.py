@@ -426,6 +426,14 @@ def test_no_backend_request_timeout_without_retries() -> None:
     assert "retry" not in rule
 
 
+@pytest.mark.parametrize(
+    ("ms", "text"), [(99_999, "99999ms"), (100_000, "100s"), (100_500, "100s500ms"), (86_399_999, "86399s999ms")]
+)
+def test_a_duration_has_numbers_of_at_most_five_digits(ms: int, text: str) -> None:
+    (rule,) = route(lowered(plan(api(http(replace(DEFAULT, timeout=Timeout(ms)))))))
+    assert rule["timeouts"] == {"request": text}
+
+
 def test_a_percent_sign_in_a_header_is_doubled() -> None:
     edited = replace(DEFAULT, headers=Headers(request=HeaderEdits(set=(("x-share", "5%"),)), response=None))
     (rule,) = route(lowered(plan(api(http(edited)))))
