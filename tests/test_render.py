@@ -86,7 +86,9 @@ def through_kubectl(text: str) -> list[Any]:
         env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"},
     )
     assert done.returncode == 0, done.stderr.decode()
-    decoder, rest, found = json.JSONDecoder(), done.stdout.decode().strip(), []
+    # Go writes a float as digits up to 1e21; beyond 64 bits they stand for that float, not for a whole number.
+    decoder = json.JSONDecoder(parse_int=lambda digits: int(digits) if abs(int(digits)) < 2**63 + 1 else float(digits))
+    rest, found = done.stdout.decode().strip(), []
     while rest:
         value, end = decoder.raw_decode(rest)
         found.append(value)
