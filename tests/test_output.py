@@ -182,6 +182,11 @@ def test_a_link_above_the_folder_is_refused_if_it_comes_with_the_repository(
     for directory in (Path("out/prod-eu"), repository / "out" / "prod-eu", Path("out/a/b")):
         assert refusal(FILES, directory) == ["MESH704"]
     assert list(elsewhere.iterdir()) == []
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for refused in (write, compare):
+        with pytest.raises(OutputError, match="MESH704"):
+            refused(FILES, repository / "out" / "prod-eu", root=repository)
+    assert list(elsewhere.iterdir()) == []
     (tmp_path / "home").symlink_to(elsewhere)
     monkeypatch.chdir(repository)
     write(FILES, tmp_path / "home" / "out")  # not below the working directory: the user's own affair

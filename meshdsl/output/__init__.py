@@ -52,7 +52,9 @@ class Differences:
         return not (self.missing or self.changed or self.stale)
 
 
-def write(files: Mapping[str, str], directory: Path, *, lock_seconds: float = LOCK_SECONDS) -> Written:
+def write(
+    files: Mapping[str, str], directory: Path, *, root: Path | None = None, lock_seconds: float = LOCK_SECONDS
+) -> Written:
     """Make the files of ours in a folder exactly these.
 
     Args:
@@ -61,6 +63,7 @@ def write(files: Mapping[str, str], directory: Path, *, lock_seconds: float = LO
         directory: the folder; it is made if it is not there. New folders have mode 0755 and new files 0644, whatever
             the umask. One folder belongs to one policy set: files of ours that are not in ``files`` are removed, and
             a namespace's folder with the last of them, if it is then empty.
+        root: of the repository; folders between it and ``directory`` may not be links. The working directory for None.
         lock_seconds: how long to wait for another build of the same folder.
 
     Raises:
@@ -68,7 +71,7 @@ def write(files: Mapping[str, str], directory: Path, *, lock_seconds: float = LO
             MESH707 or MESH709 if the system fails in the middle, with the paths of what was replaced before.
     """
     wanted = by_folder(files)
-    top = make_directory(directory)
+    top = make_directory(directory, root)
     try:
         lock(top, directory, lock_seconds)
         found = survey(wanted, top, directory)
@@ -83,19 +86,20 @@ def write(files: Mapping[str, str], directory: Path, *, lock_seconds: float = LO
     )
 
 
-def compare(files: Mapping[str, str], directory: Path) -> Differences:
+def compare(files: Mapping[str, str], directory: Path, *, root: Path | None = None) -> Differences:
     """What :func:`write` would do, without doing it; nothing is made, changed or locked.
 
     Args:
         files: as for :func:`write`.
         directory: the folder; it need not be there.
+        root: as for :func:`write`.
 
     Raises:
         OutputError: MESH702 to MESH706, as :func:`write` would.
     """
     wanted = by_folder(files)
     try:
-        top = open_directory(directory)
+        top = open_directory(directory, root)
     except FileNotFoundError:
         return Differences(missing=tuple(sorted(files)))
     try:

@@ -166,18 +166,18 @@ def opened(name: str, top: int) -> Iterator[int]:
         os.close(descriptor)
 
 
-def open_directory(directory: Path) -> int:
+def open_directory(directory: Path, root: Path | None) -> int:
     """Open the output folder, never through a link.
 
-    Folders above it may be links (``/var`` and home folders are on many machines), but not those below the working
-    directory: they come with the repository.
+    Folders above it may be links (``/var`` and home folders are on many machines), but not those below the
+    repository's root (the working directory for None): they come with the repository.
 
     Raises:
         FileNotFoundError: it is not there.
     """
-    here = Path.cwd()
+    repository = root or Path.cwd()
     for above in directory.parents:
-        if above.is_symlink() and (not above.is_absolute() or above.is_relative_to(here)):
+        if above.is_symlink() and (not above.is_absolute() or above.is_relative_to(repository)):
             raise OutputError([in_the_way(OSError(errno.ELOOP, "a symbolic link"), above)])
     try:
         return os.open(directory, _OPEN_FOLDER)

@@ -24,11 +24,11 @@ _CREATE_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 _LOCKED = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES})
 
 
-def make_directory(directory: Path) -> int:
+def make_directory(directory: Path, root: Path | None) -> int:
     """Open the output folder as :func:`open_directory`; make it, and what is missing above it."""
     for _ in range(2):
         with suppress(FileNotFoundError):
-            return open_directory(directory)
+            return open_directory(directory, root)
         missing = [path for path in (directory, *directory.parents) if not os.path.lexists(path)]
         try:
             for path in reversed(missing):
