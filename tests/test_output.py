@@ -187,6 +187,10 @@ def test_a_link_above_the_folder_is_refused_if_it_comes_with_the_repository(
         with pytest.raises(OutputError, match="MESH704"):
             refused(FILES, repository / "out" / "prod-eu", root=repository)
     assert list(elsewhere.iterdir()) == []
+    checkout = tmp_path / "checkout"
+    checkout.symlink_to(tmp_path / "real")
+    (tmp_path / "real").mkdir()
+    assert write(FILES, checkout / "out", root=checkout).written  # the repository itself may be reached by a link
     (tmp_path / "home").symlink_to(elsewhere)
     monkeypatch.chdir(repository)
     write(FILES, tmp_path / "home" / "out")  # not below the working directory: the user's own affair

@@ -177,7 +177,7 @@ def open_directory(directory: Path, root: Path | None) -> int:
     """
     repository = root or Path.cwd()
     for above in directory.parents:
-        if above.is_symlink() and (not above.is_absolute() or above.is_relative_to(repository)):
+        if above.is_symlink() and (not above.is_absolute() or repository in above.parents):
             raise OutputError([in_the_way(OSError(errno.ELOOP, "a symbolic link"), above)])
     try:
         return os.open(directory, _OPEN_FOLDER)
