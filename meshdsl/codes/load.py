@@ -155,6 +155,15 @@ PAGES: tuple[Page, ...] = (
         "sandbox, which Python does not have.",
     ),
     Page(
+        "MESH131",
+        "A build that is not reproducible",
+        "`meshdsl build --check` compiles a second time in a process with another hash seed, clock, locale, user, home, "
+        "environment and order of folders. Something came out differently, so the policies depend on what is not in "
+        "them, and nobody can tell from a review what a cluster will get. Iterate over `sorted(…)` where order comes "
+        "from a set or a folder, and write values into the cluster's `environment` table instead of taking them from "
+        "the clock, from random numbers or from environment variables.",
+    ),
+    Page(
         "MESH140",
         "A warning of Python's",
         "Python or a library warns of this line. The build goes on. The message has its words.",

@@ -218,14 +218,14 @@ def library_folders() -> tuple[str, ...]:
 
 def _for_python() -> bool:
     """Whether the interpreter reads for itself: between the event and the first frame of anybody else it imports."""
-    library = os.path.dirname(os.__file__)  # noqa: PTH120
+    library, ours = os.path.dirname(os.__file__), os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
     while frame is not None:
         name = frame.f_globals.get("__name__", "")
         if name.split(".")[0] in _READ_FOR_PYTHON:
             return True
         file = frame.f_code.co_filename
-        if name != __name__ and not file.startswith((library, "<frozen ")):
+        if not file.startswith((library, ours + os.sep, "<frozen ")):
             return False
         frame = frame.f_back
     return False
