@@ -30,7 +30,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="meshdsl-bench-") as name:
         folder = Path(name)
         print(f"{'work':<44}{'seconds':>9}{'floor':>9}{'ratio':>8}{'goal':>7}{'MiB':>7}")
-        start_up()
+        start_up(folder)
         for target in TARGETS:
             build(folder, target)
         growth(folder)
@@ -45,12 +45,15 @@ def row(title: str, work: Subject, floor: Subject, goal: float | None) -> None:
     print(f"{title:<44}{figures}{mark}", flush=True)
 
 
-def start_up() -> None:
+def start_up(folder: Path) -> None:
     click = Subject([PYTHON, "-c", "import click"], ROOT)
     version = Subject([MESHDSL, "--version"], ROOT)
     help_ = Subject([MESHDSL, "--help"], ROOT)
     both = Subject([PYTHON, "-c", "import pydantic, click"], ROOT)
-    seed = Subject([MESHDSL, "build", "--check", "--quiet"], ROOT)
+    out = folder / "seed"
+    seed = Subject(
+        [MESHDSL, "build", "--quiet", "--out", str(out)], ROOT, lambda: shutil.rmtree(out, ignore_errors=True)
+    )
     interleaved([click, version, help_, both, seed], runs=4 * RUNS)
     row("meshdsl --version / import click", version, click, 1.5)
     row("meshdsl --help / import click", help_, click, 1.5)
