@@ -1,0 +1,4 @@
+from meshdsl import Namespace
+
+if True:
+prod = Namespace("prod")  # ERROR: MESH110

@@ -1,0 +1,3 @@
+from meshdsl import *
+
+web = Service("web", "prod", port=80)

@@ -1,0 +1,9 @@
+from meshdsl import *
+
+prod = Namespace("prod")
+web = Service("web", prod, port=80)
+api = Service("api", prod, port=8080, versions=("v1", "v2"), replicas=6)
+
+def policies(env):
+    yield Timeout(api, "1s")
+    Retry.never(api)  # ERROR: MESH120

@@ -1,0 +1,5 @@
+from meshdsl import Service
+
+from .b import web
+
+api = Service("api", "prod", port=80)

@@ -1,0 +1,1 @@
+from meshdsl import Namespace, Servce  # ERROR: MESH115

@@ -1,0 +1,3 @@
+from meshdsl import Service
+
+x = Service("web" "prod" port=80)  # ERROR: MESH110

@@ -1,0 +1,8 @@
+from meshdsl import *
+
+prod = Namespace("prod")
+web = Service("web", prod, port=80)
+api = Service("api", prod, port=8080, versions=("v1", "v2"), replicas=6)
+
+def policies(env):  # ERROR: MESH123
+    Timeout(api, "1s")

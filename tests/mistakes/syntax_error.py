@@ -1,0 +1,3 @@
+from meshdsl import Namespace
+
+prod = Namespace("prod"))  # ERROR: MESH110

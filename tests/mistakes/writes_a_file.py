@@ -1,0 +1,8 @@
+from meshdsl import *
+
+prod = Namespace("prod")
+web = Service("web", prod, port=80)
+api = Service("api", prod, port=8080, versions=("v1", "v2"), replicas=6)
+
+with open("/tmp/report.txt", "w") as report:  # ERROR: MESH130
+    report.write("x")
