@@ -12,7 +12,8 @@ ends in the same way.
 130   interrupted (SIGINT); 143: terminated (SIGTERM); 141: the reader of the output went away (SIGPIPE)
 ====  ==========================================================
 
-Nothing is imported here that costs time: signals are in place before click is there.
+Nothing is imported here, nor in the modules that hold the commands' arguments, that costs time (pathlib does, and
+dataclasses): ``--version`` and ``--help`` are to start quickly, and signals to be in place before click is there.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from types import FrameType
 
 INTERNAL_ERROR = 70
@@ -79,7 +79,8 @@ def _open_streams() -> None:
     """Streams that were closed (``>&-``) lead nowhere, so that no file that is opened later takes their number."""
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:
@@ -102,7 +103,7 @@ def _internal(error: Exception, *, verbose: bool) -> int:
     import traceback
 
     frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    place = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""  # noqa: PTH119
     if verbose:
         traceback.print_exception(error)
     ask = "the traceback above" if verbose else "what the same command prints with -v"

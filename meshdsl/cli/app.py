@@ -6,15 +6,12 @@ click's own ``main`` is not used: it exits with 1 for a usage error and for a cl
 from __future__ import annotations
 
 import os
-from difflib import get_close_matches
 
 import click
-from click.shell_completion import shell_complete
 
 from meshdsl.cli import commands
 from meshdsl.cli.console import Console
 from meshdsl.cli.options import verbosity
-from meshdsl.diagnostics import MeshdslError
 from meshdsl.version import VERSION
 
 _COMPLETE = "_MESHDSL_COMPLETE"
@@ -41,6 +38,8 @@ class App(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click's, with the command that was probably meant."""
+        from difflib import get_close_matches
+
         name = args[0]
         if self.get_command(ctx, name) is None and not name.startswith("-"):
             close = get_close_matches(name, self.commands, 1, 0.5)
@@ -52,7 +51,11 @@ class App(click.Group):
         """Run the command; what is wrong with the input is shown in the format that was asked for."""
         try:
             return int(super().invoke(ctx) or 0)
-        except MeshdslError as error:
+        except Exception as error:
+            from meshdsl.diagnostics import MeshdslError
+
+            if not isinstance(error, MeshdslError):
+                raise
             console = ctx.ensure_object(Console)
             console.report(error.diagnostics)
             return error.exit_code
@@ -61,7 +64,7 @@ class App(click.Group):
 @click.group(
     cls=App,
     epilog=_EPILOG,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(VERSION, "--version", message="meshdsl %(version)s")
 @verbosity
@@ -73,13 +76,24 @@ for _command in (commands.build, commands.explain, commands.support, commands.in
     app.add_command(_command)
 
 
+def _width() -> int:
+    """Columns for help. click would ask ``shutil``, which imports every kind of compression."""
+    try:
+        columns = int(os.environ.get("COLUMNS", "")) or os.get_terminal_size().columns
+    except (ValueError, OSError):
+        columns = 80
+    return max(50, min(columns, 100) - 2)
+
+
 def run(arguments: list[str]) -> int:
     """Run the command line and return the exit code; usage errors are shown here."""
     completing = os.environ.get(_COMPLETE)
     if completing:
+        from click.shell_completion import shell_complete
+
         return shell_complete(app, {}, "meshdsl", _COMPLETE, completing)
     try:
-        with app.make_context("meshdsl", arguments, obj=Console()) as context:
+        with app.make_context("meshdsl", arguments, obj=Console(), terminal_width=_width()) as context:
             return int(app.invoke(context))
     except click.exceptions.Exit as end:
         return end.exit_code

@@ -88,7 +88,7 @@ def build(console: Console, choice: Choice, out: str | None, *, check: bool) -> 
             _write(console, found, built, counts, progress)
     if out == STREAM:
         console.write(render.stream(built[0].bundle.manifests))
-    console.report(late, asdict(counts))
+    console.report([*files.warnings, *late], asdict(counts))
     console.result(_line(counts, late, time.monotonic() - start, check=check, streamed=out == STREAM))
     return 1 if late else 0
 
@@ -126,7 +126,8 @@ def _compile(found: Project, files: PolicyFiles, progress: Progress) -> list[Bui
         except MeshdslError as error:
             errors.append(error)
     if errors:
-        failed = CompileError(diagnostic for error in errors for diagnostic in error.diagnostics)
+        found_wrong = (diagnostic for error in errors for diagnostic in error.diagnostics)
+        failed = CompileError([*files.warnings, *found_wrong])
         failed.exit_code = max(error.exit_code for error in errors)
         raise failed
     return built

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,11 +12,11 @@ from meshdsl.cli.options import clusters, report_format, verbosity
 if TYPE_CHECKING:
     from meshdsl.report.support import TableFormat
 
-_PATH = click.Path(path_type=Path)
+_EXISTING = click.Path(exists=True)
 
 
 @click.command(epilog="\b\nExample:\n  meshdsl build --cluster prod-eu --out - | kubectl apply --server-side -f -\n")
-@click.argument("path", type=_PATH, required=False)
+@click.argument("path", type=_EXISTING, required=False)
 @clusters
 @click.option("--out", metavar="DIR", help="Where to write, or '-' for one YAML stream of one cluster.")
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 where the output is not what the policies say.")
@@ -25,7 +24,7 @@ _PATH = click.Path(path_type=Path)
 @verbosity
 @click.pass_obj
 def build(
-    console: Console, *, path: Path | None, clusters: tuple[str, ...], target: str | None, out: str | None, check: bool
+    console: Console, *, path: str | None, clusters: tuple[str, ...], target: str | None, out: str | None, check: bool
 ) -> int:
     """Compile the policies, for every cluster or some.
 
@@ -40,7 +39,7 @@ def build(
 
 @click.command(epilog="\b\nExample:\n  meshdsl explain prod/api --cluster prod-eu\n  meshdsl explain MESH512\n")
 @click.argument("subject", metavar="NAMESPACE/SERVICE|CODE", required=False)
-@click.argument("path", type=_PATH, required=False)
+@click.argument("path", type=_EXISTING, required=False)
 @clusters
 @click.option("--codes", is_flag=True, help="List the pages of all codes.")
 @click.option("--format", type=click.Choice(("text", "markdown")), default="text", help="Of the list of codes.")
@@ -50,7 +49,7 @@ def explain(
     console: Console,
     *,
     subject: str | None,
-    path: Path | None,
+    path: str | None,
     clusters: tuple[str, ...],
     target: str | None,
     codes: bool,
@@ -79,10 +78,10 @@ def support(console: Console, format: TableFormat) -> int:
 
 
 @click.command(epilog="\b\nExample:\n  meshdsl init shop\n")
-@click.argument("directory", type=_PATH, default=".")
+@click.argument("directory", type=click.Path(), default=".")
 @verbosity
 @click.pass_obj
-def init(console: Console, directory: Path) -> int:
+def init(console: Console, directory: str) -> int:
     """Make a small repository in DIRECTORY that works. Asks nothing, overwrites nothing."""
     from meshdsl.cli.init import init as run
 

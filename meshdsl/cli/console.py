@@ -9,18 +9,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from meshdsl.diagnostics import Diagnostic
-
 if TYPE_CHECKING:
+    from meshdsl.diagnostics import Diagnostic
     from meshdsl.report import Format
     from meshdsl.values import Json
 
 
-@dataclass
 class Console:
     """How a run of a command speaks.
 
@@ -31,13 +27,16 @@ class Console:
         output_taken: standard output holds manifests.
     """
 
-    command: str = ""
-    format: Format = "text"
-    verbosity: int = 0
-    output_taken: bool = False
+    def __init__(self) -> None:
+        self.command = ""
+        self.format: Format = "text"
+        self.verbosity = 0
+        self.output_taken = False
 
     def report(self, diagnostics: Iterable[Diagnostic], summary: Mapping[str, Json] | None = None) -> None:
         """Show findings. JSON and SARIF are documents: they are written even without any."""
+        from pathlib import Path
+
         from meshdsl.report import report
 
         error_stream = self.format == "text" or self.output_taken

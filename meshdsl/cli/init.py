@@ -25,12 +25,12 @@ FILES = {
 """What is made, and the template it is made from."""
 
 
-def init(console: Console, directory: Path) -> int:
+def init(console: Console, path: str) -> int:
     """Run the command.
 
     Args:
         console: where it speaks.
-        directory: made if it is not there.
+        path: of the folder, made if it is not there.
 
     Returns:
         The exit code.
@@ -39,6 +39,7 @@ def init(console: Console, directory: Path) -> int:
         ConfigError: some of the files exist.
         OutputError: the directory cannot be written.
     """
+    directory = Path(path)
     existing = [name for name in FILES if (directory / name).exists() or (directory / name).is_symlink()]
     if existing:
         raise ConfigError(
@@ -53,11 +54,11 @@ def init(console: Console, directory: Path) -> int:
     texts = _render(directory)
     try:
         for name, text in texts.items():
-            path = directory / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("x", encoding="utf-8") as stream:
+            file = directory / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with file.open("x", encoding="utf-8") as stream:
                 stream.write(text)
-            console.detail(f"wrote {path}")
+            console.detail(f"wrote {file}")
     except OSError as error:
         raise OutputError(
             [Diagnostic("MESH082", f"{error.filename}: {error.strerror}", help="choose a folder that can be written")]

@@ -59,8 +59,23 @@ def clusters(function: F) -> F:
         "clusters",
         multiple=True,
         metavar="NAME",
+        shell_complete=_cluster_names,
         help="A cluster of the configuration; may be given several times. [default: all of them]",
     )(function)
+
+
+def _cluster_names(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """For completion: the clusters of the configuration; none where it cannot be read."""
+    from pathlib import Path
+
+    from meshdsl.config import find_config, read_config
+    from meshdsl.diagnostics import ConfigError
+
+    try:
+        config = read_config(find_config(Path(context.params.get("path") or ".")))
+    except ConfigError:
+        return []
+    return [name for name in config.clusters if name.startswith(incomplete)]
 
 
 def _set_verbosity(context: click.Context, _parameter: click.Parameter, value: int | None) -> None:

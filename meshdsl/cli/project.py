@@ -26,7 +26,7 @@ class Choice:
         target: ``"istio"``, ``"ambient"`` or ``"linkerd"``: no configuration is read.
     """
 
-    path: Path | None = None
+    path: str | None = None
     clusters: tuple[str, ...] = ()
     target: str | None = None
 
@@ -78,7 +78,7 @@ def project(choice: Choice) -> Project:
             choice.target, default_target(choice.target), Environment(cluster=choice.target, target=choice.target)
         )
         return Project(root, "meshdsl", root / (choice.path or "policies"), root / "out", (), (job,), complete=False)
-    config = read_config(find_config(choice.path or Path.cwd()))
+    config = read_config(find_config(Path(choice.path or ".")))
     names = tuple(dict.fromkeys(choice.clusters)) or tuple(config.clusters)
     unknown = [name for name in names if name not in config.clusters]
     if unknown:

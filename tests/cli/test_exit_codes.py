@@ -28,7 +28,9 @@ from tests.cli.running import meshdsl
         (["support", "extra"], "extra"),
         (["explain"], "prod/api"),
         (["explain", "MESH999"], "there is no code 'MESH999'"),
-        (["build"], "meshdsl"),
+        (["build"], "MESH001"),
+        (["build", "nowhere"], "nowhere"),
+        (["build", "--target", "istio", "nowhere"], "nowhere"),
         ([], "Usage"),
     ],
 )
