@@ -96,11 +96,11 @@ class PolicyFiles:
         functions = list(_functions(session.modules.values()))
         self._functions = [function for function in functions if not isinstance(function, Diagnostic)]
         problems = [function for function in functions if isinstance(function, Diagnostic)]
-        elsewhere = reachable(value for library in session.libraries.values() for value in vars(library).values())
-        problems += _dropped(recorder, [*self._kept, *elsewhere], session.unfinished)
+        problems += _dropped(recorder, self._kept, session)
         problems += [*found.diagnostics, *session.guard.refused, *session.failures.diagnostics, *recorder.diagnostics]
         self.path = found.folder
-        if not problems and not self._kept and not self._functions:
+        errors = any(problem.severity is Severity.ERROR for problem in problems)
+        if not errors and not self._kept and not self._functions:
             problems.append(
                 Diagnostic(
                     "MESH104",
@@ -143,8 +143,8 @@ class PolicyFiles:
                 else:
                     problems += wrong
                     unfinished += [range(start, len(recorder.built))] if wrong else []
-        kept = reachable([*self._kept, *given])
-        problems += _dropped(recorder, kept, unfinished)
+        kept = reachable([*self._kept, *given]) if given else list(self._kept)
+        problems += _dropped(recorder, kept, session, unfinished)
         problems += [*session.guard.refused[refused:], *session.failures.diagnostics[failed:], *recorder.diagnostics]
         _raise(problems, session.warnings[warned:])
         order = self._order | {id(value): len(self._order) + index for index, value in enumerate(recorder.built)}
@@ -165,21 +165,27 @@ def _names(module: ModuleType) -> dict[str, object]:
     return {name: value for name, value in vars(module).items() if not (name.startswith("__") and name.endswith("__"))}
 
 
-def _dropped(recorder: Recorder, kept: Iterable[Declared], unfinished: Iterable[range]) -> Iterator[Diagnostic]:
-    """What was built and is not kept.
+def _dropped(
+    recorder: Recorder, kept: Iterable[Declared], session: Session, unfinished: Iterable[range] = ()
+) -> Iterator[Diagnostic]:
+    """What was built and is not kept, by the files or by a library that they import.
 
     Nothing is said of files that stopped half-way, nor of subjects while some policy is wrong: it may be that one
     which referred to them.
     """
     there = {id(value) for value in kept}
-    skipped = {index for stretch in unfinished for index in stretch}
-    for index, value in enumerate(recorder.built):
+    lost = [(index, value) for index, value in enumerate(recorder.built) if id(value) not in there]
+    if not lost:
+        return
+    libraries = (value for library in session.libraries.values() for value in vars(library).values())
+    there = {id(value) for value in reachable(libraries)}
+    skipped = {index for stretch in (*session.unfinished, *unfinished) for index in stretch}
+    for index, value in lost:
         if id(value) in there or index in skipped or (recorder.diagnostics and not isinstance(value, Policy)):
             continue
-        kind = type(value).__name__
         yield Diagnostic(
             "MESH120",
-            f"this {kind} is built and then dropped",
+            f"this {type(value).__name__} is built and then dropped",
             value.origin,
             reason="it would be lost in silence: only what a file keeps at its top level, or gives from"
             " policies(env), is compiled",
@@ -192,7 +198,8 @@ def _functions(modules: Iterable[ModuleType]) -> Iterator[Callable[..., object] 
     seen: set[int] = set()
     for module in modules:
         for name, value in _names(module).items():
-            if isinstance(value, (GeneratorType, map, filter)) and not _exhausted(value):
+            if isinstance(value, (GeneratorType, map, filter)) and id(value) not in seen and not _exhausted(value):
+                seen.add(id(value))
                 yield Diagnostic(
                     "MESH124",
                     f"{name!r} is a {type(value).__name__} that nothing runs",

@@ -352,6 +352,8 @@ def test_a_missing_an_empty_and_a_policyless_folder_are_refused(folder: Path) ->
     assert [d.code for d in wrong(folder / "readme.txt")] == ["MESH103"]
     write(folder, a="x = 1\n")
     assert [d.code for d in wrong(folder)] == ["MESH104"]
+    write(folder, a="assert (1, 'a warning')\n")
+    assert [d.code for d in wrong(folder)] == ["MESH104", "MESH140"]
     assert [d.code for d in wrong(folder, permit=["raed"])] == ["MESH107"]
 
 

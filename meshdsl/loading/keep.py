@@ -48,7 +48,7 @@ def reachable(roots: Iterable[object]) -> list[Declared]:
         met[id(value)] = value
         if isinstance(value, Declared) and not isinstance(value, Value) and is_whole(value):
             found.append(value)
-        todo.extend(reversed(parts))
+        todo.extend([part for part in reversed(parts) if type(part) not in _LEAVES])
     return found
 
 

@@ -119,7 +119,8 @@ class Session:
                 continue
             if name.partition(".")[0] in ours or _is_in(module, self.found.root):
                 self._imported[name] = sys.modules.pop(name)
-            self.libraries[name] = module
+            if name not in self.found.modules:
+                self.libraries[name] = module
         sys.modules.update(before)
 
     def _keep_warnings(self, caught: Sequence[warnings.WarningMessage] | None) -> None:
