@@ -23,6 +23,7 @@ from meshdsl.compiler import Bundle
 from meshdsl.compiler import build as compile_for
 from meshdsl.diagnostics import CompileError, Diagnostic, MeshdslError, Origin
 from meshdsl.load import PolicyFiles, read
+from meshdsl.perturb import Request, not_reproducible
 
 STREAM = "-"
 """``--out -``: standard output."""
@@ -77,13 +78,13 @@ def build(console: Console, choice: Choice, out: str | None, *, check: bool) -> 
         # Where the folder is not the configuration's own, what else is in it is not ours to judge.
         found = replace(found, out=Path.cwd() / out, complete=False)
     late: tuple[Diagnostic, ...] = ()
-    with _no_collection(), Progress(1 + 2 * len(found.jobs), shown=console.verbosity >= 0) as progress:
+    with _no_collection(), Progress(1 + 2 * len(found.jobs) + check, shown=console.verbosity >= 0) as progress:
         progress.step("loading policies")
         files = read(found.policies, permit=found.permit)
         built = _compile(found, files, progress)
         counts = _counts(built)
         if check:
-            late = tuple(_check(found, files, built, counts, progress))
+            late = tuple(_check(found, built, counts, progress))
         elif out != STREAM:
             _write(console, found, built, counts, progress)
     if out == STREAM:
@@ -145,16 +146,17 @@ def _counts(built: list[Built]) -> Counts:
 def _write(console: Console, found: Project, built: list[Built], counts: Counts, progress: Progress) -> None:
     for one in built:
         progress.step(f"writing {one.job.name}")
-        _write_folder(console, found.out / one.job.name, one.files, counts)
-    for folder in _former_clusters(found):
-        removed = _write_folder(console, folder, {}, counts).removed
-        if removed:
-            shown = _shown(found, folder)
-            console.note(f"removed {_files(len(removed))} of {shown}: no cluster of that name is configured")
+        _write_folder(console, found.root, found.out / one.job.name, one.files, counts)
+    for folder, _ in _former_clusters(found):
+        removed = _write_folder(console, found.root, folder, {}, counts).removed
+        shown = _shown(found, folder)
+        console.note(f"removed {_files(len(removed))} of {shown}: no cluster of that name is configured")
 
 
-def _write_folder(console: Console, folder: Path, files: Mapping[str, str], counts: Counts) -> output.Written:
-    done = output.write(files, folder)
+def _write_folder(
+    console: Console, root: Path, folder: Path, files: Mapping[str, str], counts: Counts
+) -> output.Written:
+    done = output.write(files, folder, root=root)
     counts.written += len(done.written)
     counts.unchanged += len(done.unchanged)
     counts.removed += len(done.removed)
@@ -164,8 +166,8 @@ def _write_folder(console: Console, folder: Path, files: Mapping[str, str], coun
     return done
 
 
-def _former_clusters(found: Project) -> Iterator[Path]:
-    """Folders beside those of the clusters, in which there may be files that an earlier build made.
+def _former_clusters(found: Project) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    """Folders beside those of the clusters in which there are files that an earlier build made, and these files.
 
     Only what opens with our mark is ever reported or removed there, and no symbolic link is followed.
     """
@@ -174,17 +176,17 @@ def _former_clusters(found: Project) -> Iterator[Path]:
     names = {job.name for job in found.jobs}
     for folder in sorted(found.out.iterdir()):
         if folder.name not in names and folder.is_dir() and not folder.is_symlink():
-            yield folder
+            stale = output.compare({}, folder, root=found.root).stale
+            if stale:
+                yield folder, stale
 
 
-def _check(
-    found: Project, files: PolicyFiles, built: list[Built], counts: Counts, progress: Progress
-) -> Iterator[Diagnostic]:
+def _check(found: Project, built: list[Built], counts: Counts, progress: Progress) -> Iterator[Diagnostic]:
     """What a build would change, and what would come out otherwise another time."""
     for one in built:
         folder = found.out / one.job.name
         progress.step(f"checking {one.job.name}")
-        different = output.compare(one.files, folder)
+        different = output.compare(one.files, folder, root=found.root)
         counts.written += len(different.missing) + len(different.changed)
         counts.removed += len(different.stale)
         counts.unchanged += len(one.files) - len(different.missing) - len(different.changed)
@@ -194,11 +196,14 @@ def _check(
             ("MESH063", "is made by no policy any more", different.stale),
         ):
             yield from (_out_of_date(code, says, found, folder / path) for path in paths)
-    for folder in _former_clusters(found):
-        stale = output.compare({}, folder).stale
+    for folder, stale in _former_clusters(found):
         counts.removed += len(stale)
         for path in stale:
             yield _out_of_date("MESH063", "belongs to no configured cluster", found, folder / path)
+    progress.step("building a second time")
+    clusters = {job.name: (job.target, job.environment) for job in found.jobs}
+    request = Request(found.policies, found.name, found.permit, clusters)
+    yield from not_reproducible(request, {one.job.name: one.bundle for one in built})
 
 
 def _out_of_date(code: str, says: str, found: Project, path: Path) -> Diagnostic:

@@ -215,11 +215,15 @@ def test_another_output_folder_is_never_searched_for_former_clusters(project: Pa
 
 
 def test_output_that_depends_on_the_surroundings_is_found_by_check(project: Path) -> None:
-    add(project, '\nimport random\npolicies.append(Timeout(web, f"{random.randint(1, 40000)}ms"))\n')
-    assert meshdsl("build", cwd=project).returncode == 0
-    done = meshdsl("build", "--check", cwd=project)
+    add(project, '\nimport os\npolicies.append(Timeout(web, "7s" if os.environ["TZ"] == "UTC" else "8s"))\n')
+    assert meshdsl("build", cwd=project, TZ="UTC").returncode == 0
+    done = meshdsl("build", "--check", cwd=project, TZ="UTC")
     assert done.returncode == 1
-    assert "prod/web" in done.stderr
+    assert "MESH062" not in done.stderr
+    assert "policies/shop.py:14: error MESH131: VirtualService prod/web" in done.stderr
+    document = json.loads(meshdsl("build", "--check", "--format", "json", cwd=project, TZ="UTC").stdout)
+    assert {one["code"] for one in document["diagnostics"]} == {"MESH131"}
+    assert document["summary"]["written"] == 0
 
 
 def test_quiet_says_nothing_and_verbose_names_the_files(project: Path) -> None:
