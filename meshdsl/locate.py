@@ -34,6 +34,7 @@ POSITIONAL: Mapping[str, tuple[str, ...]] = {
     "Route": ("service", "name"),
     "Service": ("name", "namespace"),
     "ServiceAccount": ("namespace", "name"),
+    "Split": ("subject", "weights"),
     "Timeout": ("subject", "request"),
     "Workload": ("kind", "name"),
     "route": ("name",),

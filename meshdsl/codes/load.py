@@ -157,7 +157,7 @@ PAGES: tuple[Page, ...] = (
     Page(
         "MESH131",
         "A build that is not reproducible",
-        "`meshdsl build --check` compiles a second time in a process with another hash seed, clock, locale, user, home, "
+        "`meshdsl build --check` compiles a second time in a process with another hash seed, clock, locale, user, "
         "environment and order of folders. Something came out differently, so the policies depend on what is not in "
         "them, and nobody can tell from a review what a cluster will get. Iterate over `sorted(…)` where order comes "
         "from a set or a folder, and write values into the cluster's `environment` table instead of taking them from "
