@@ -17,7 +17,7 @@ from meshdsl.version import VERSION
 _COMPLETE = "_MESHDSL_COMPLETE"
 
 _EPILOG = """\b
-Exit codes: 0 fine, 1 findings, 2 usage or configuration, 3 could not do it.
+Exit codes: 0 fine, 1 findings, 2 usage or configuration, 3 could not do it, 70 a bug in meshdsl.
 
 \b
 Shell completion, in the shell's start-up file:

@@ -190,24 +190,24 @@ def _check(found: Project, built: list[Built], counts: Counts, progress: Progres
         counts.written += len(different.missing) + len(different.changed)
         counts.removed += len(different.stale)
         counts.unchanged += len(one.files) - len(different.missing) - len(different.changed)
-        for code, says, paths in (
-            ("MESH061", "is missing", different.missing),
-            ("MESH062", "is not what the policies say", different.changed),
-            ("MESH063", "is made by no policy any more", different.stale),
+        for code, message, paths in (
+            ("MESH061", "this file is missing", different.missing),
+            ("MESH062", "this file is not what the policies say", different.changed),
+            ("MESH063", "no policy makes this file any more", different.stale),
         ):
-            yield from (_out_of_date(code, says, found, folder / path) for path in paths)
+            yield from (_out_of_date(code, message, folder / path) for path in paths)
     for folder, stale in _former_clusters(found):
         counts.removed += len(stale)
         for path in stale:
-            yield _out_of_date("MESH063", "belongs to no configured cluster", found, folder / path)
+            yield _out_of_date("MESH063", "this file belongs to no configured cluster", folder / path)
     progress.step("building a second time")
     clusters = {job.name: (job.target, job.environment) for job in found.jobs}
     request = Request(found.policies, found.name, found.permit, clusters)
     yield from not_reproducible(request, {one.job.name: one.bundle for one in built})
 
 
-def _out_of_date(code: str, says: str, found: Project, path: Path) -> Diagnostic:
-    return Diagnostic(code, f"{_shown(found, path)} {says}", Origin(str(path), 1))
+def _out_of_date(code: str, message: str, path: Path) -> Diagnostic:
+    return Diagnostic(code, message, Origin(str(path), 0))
 
 
 def _shown(found: Project, path: Path) -> str:

@@ -21,9 +21,13 @@ _WIDEST = 160
 
 
 def diagnostics(findings: Iterable[Finding], *, colour: bool) -> str:
-    """All findings, a blank line between them."""
-    blocks = ["\n".join(_lines(finding, _Paint(on=colour))) + "\n" for finding in findings]
-    return "\n".join(blocks)
+    """All findings; a blank line sets those of several lines apart."""
+    blocks = [list(_lines(finding, _Paint(on=colour))) for finding in findings]
+    text: list[str] = []
+    for before, block in zip([[], *blocks], blocks, strict=False):
+        apart = before and (len(before) > 1 or len(block) > 1)
+        text += [*([""] if apart else []), *block]
+    return "".join(f"{line}\n" for line in text)
 
 
 class _Paint:

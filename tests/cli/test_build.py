@@ -178,9 +178,9 @@ def test_check_names_what_is_missing_changed_and_stale(project: Path) -> None:
     before = tree(out)
     done = meshdsl("build", "--check", cwd=project)
     assert done.returncode == 1
-    assert "error MESH062: out/eu/prod/api.yaml is not what the policies say" in done.stderr
-    assert "error MESH061: out/us/prod/api.yaml is missing" in done.stderr
-    assert "error MESH063: out/eu/prod/old.yaml is made by no policy any more" in done.stderr
+    assert "out/eu/prod/api.yaml: error MESH062: this file is not what the policies say\n" in done.stderr
+    assert "out/us/prod/api.yaml: error MESH061: this file is missing\n" in done.stderr
+    assert "out/eu/prod/old.yaml: error MESH063: no policy makes this file any more\n" in done.stderr
     assert "3 files out of date" in done.stdout
     assert tree(out) == before
     assert meshdsl("build", cwd=project).returncode == 0
@@ -197,7 +197,7 @@ def test_the_folder_of_a_former_cluster_is_stale_and_foreign_files_in_it_stay(pr
     assert meshdsl("build", "--check", "--cluster", "eu", cwd=project).returncode == 0
     done = meshdsl("build", "--check", cwd=project)
     assert done.returncode == 1
-    assert "error MESH063: out/old/prod/api.yaml belongs to no configured cluster" in done.stderr
+    assert "out/old/prod/api.yaml: error MESH063: this file belongs to no configured cluster\n" in done.stderr
     assert "mine" not in done.stderr
     assert meshdsl("build", "--cluster", "eu", cwd=project).returncode == 0
     assert (out / "old" / "prod" / "api.yaml").exists()

@@ -73,6 +73,19 @@ def test_the_order_of_findings_does_not_matter(format: Format, base: Path) -> No
     assert shown(format, one, other, base=base) == shown(format, other, one, base=base)
 
 
+def test_a_blank_line_sets_findings_of_several_lines_apart(base: Path) -> None:
+    short = [
+        Diagnostic("MESH061", "this file is missing", Origin(str(base / name), 0)) for name in ("a.yaml", "b.yaml")
+    ]
+    lines = shown("text", *short, breaker(base), base=base).splitlines()
+    assert lines[:3] == [
+        "a.yaml: error MESH061: this file is missing",
+        "b.yaml: error MESH061: this file is missing",
+        "",
+    ]
+    assert lines[3].startswith("policies/api.py:5: error MESH520")
+
+
 def test_text_has_colours_only_when_asked(base: Path) -> None:
     assert "\x1b" not in shown("text", breaker(base), base=base)
     coloured = shown("text", breaker(base), base=base, colour=True)
