@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         PolicyError,
         Severity,
     )
-    from meshdsl.load import load
+    from meshdsl.loading.load import load
     from meshdsl.manifest import Manifest, ObjectRef, Phase
     from meshdsl.model.base import Policy
     from meshdsl.model.environment import Environment
@@ -62,7 +62,7 @@ _HOMES = {
         "PolicyError",
         "Severity",
     ),
-    "meshdsl.load": ("load",),
+    "meshdsl.loading.load": ("load",),
     "meshdsl.manifest": ("Manifest", "ObjectRef", "Phase"),
     "meshdsl.model.base": ("Policy",),
     "meshdsl.model.environment": ("Environment",),

@@ -169,7 +169,7 @@ def main() -> int:
     # The request comes from our own parent process.
     request: Request = pickle.load(sys.stdin.buffer)  # noqa: S301
     from meshdsl.compiler import build  # noqa: PLC0415
-    from meshdsl.load import read  # noqa: PLC0415
+    from meshdsl.loading.load import read  # noqa: PLC0415
 
     _change_the_clock()
     _reverse_folders()

@@ -15,7 +15,7 @@ from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TypeAlias
 
-Json: TypeAlias = "str | int | float | bool | None | Sequence[Json] | Mapping[str, Json]"
+Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
 """What a manifest is made of."""
 
 _DURATION = re.compile(r"(?:(\d{1,5})h)?(?:(\d{1,5})m)?(?:(\d{1,5})s)?(?:(\d{1,5})ms)?", re.ASCII)
@@ -28,6 +28,9 @@ _PATH_CHARACTERS = re.compile(r"[-A-Za-z0-9/._~!$&'()+,;=:@%]+", re.ASCII)
 
 MAX_DURATION_MS = 24 * 3_600_000
 """The longest duration a policy may name: a day. Envoy, Istio and Linkerd take more; a request does not."""
+
+MAX_MILLISECONDS = 100_000
+"""From here on durations are whole seconds: a number of a Gateway API duration has five digits (GEP-2257)."""
 
 MAX_REGEX = 1024
 """The longest regular expression Istio takes (``pkg/config/validation``: ``validateStringRegexp``)."""
@@ -44,7 +47,8 @@ def milliseconds(value: str | timedelta) -> int:
 
     Raises:
         ValueError: it is not a duration, is shorter than 1 ms, longer than a day, or not in whole milliseconds
-            (Istio's webhook takes whole milliseconds only, ``pkg/config/validation``).
+            (Istio's webhook takes whole milliseconds only, ``pkg/config/validation``), or from 100 s on not in whole
+            seconds.
     """
     if isinstance(value, timedelta):
         microseconds = (value.days * 86_400 + value.seconds) * 1_000_000 + value.microseconds
@@ -58,9 +62,12 @@ def milliseconds(value: str | timedelta) -> int:
         hours, minutes, seconds, millis = (int(part or 0) for part in found.groups())
         total = ((hours * 60 + minutes) * 60 + seconds) * 1000 + millis
     else:
-        raise ValueError(f'a duration has a unit: write "{value}s" or "{value}ms", not the bare number {value!r}')
+        # pydantic collects ValueError, not TypeError
+        raise ValueError(f'a duration has a unit: write "{value}s" or "{value}ms", not the bare number {value!r}')  # noqa: TRY004
     if not 1 <= total <= MAX_DURATION_MS:
         raise ValueError("a duration is at least 1ms and at most 24h")
+    if total % 1000 and total >= MAX_MILLISECONDS:
+        raise ValueError("a duration of 100s or more is in whole seconds")
     return total
 
 
@@ -73,7 +80,7 @@ def duration_text(ms: int) -> str:
     return f"{ms // 1000}s" if ms % 1000 == 0 else f"{ms}ms"
 
 
-def percentage(value: int | float | str | Decimal) -> Decimal:
+def percentage(value: float | str | Decimal) -> Decimal:
     """A percentage as an exact decimal.
 
     Args:
@@ -83,7 +90,7 @@ def percentage(value: int | float | str | Decimal) -> Decimal:
         ValueError: it is not a number, out of range, or finer than a mesh can represent.
     """
     if isinstance(value, bool):
-        raise ValueError("a percentage is a number from 0 to 100")
+        raise ValueError("a percentage is a number from 0 to 100")  # noqa: TRY004
     try:
         number = Decimal(str(value))
     except InvalidOperation:
@@ -113,7 +120,7 @@ def dns_label(value: str, what: str = "a name") -> str:
     """
     if _LABEL.fullmatch(value) is None:
         raise ValueError(
-            f"{what} is 1 to 63 lower-case letters, digits and '-', starts and ends with a letter or digit, not {value!r}"
+            f"{what} is 1 to 63 lower-case letters, digits and '-', with a letter or digit at both ends, not {value!r}"
         )
     return value
 
@@ -166,7 +173,7 @@ def header_name(value: str) -> str:
 def header_value(value: str) -> str:
     """An HTTP header value: 1 to 4096 visible ASCII characters and inner spaces."""
     if not 1 <= len(value) <= 4096 or not all(" " <= c <= "~" for c in value) or value != value.strip():
-        raise ValueError(f"a header value is 1 to 4096 visible ASCII characters, without spaces at the ends, not {value!r}")
+        raise ValueError(f"a header value is 1 to 4096 visible ASCII characters, no space at its ends, not {value!r}")
     return value
 
 
@@ -203,7 +210,7 @@ def regex_text(value: str) -> str:
         raise ValueError(f"a regular expression has 1 to {MAX_REGEX} characters")
     if re.search(r"(?<!\\)(?:\\\\)*(?:\(\?(?:[=!#>(]|<[=!]|P[=>])|\\[1-9]|[*+?}]\+)", value):
         raise ValueError(
-            f"a regular expression has no look-around, back-reference, conditional or possessive part (RE2), not {value!r}"
+            f"a regular expression has no look-around, back-reference or possessive part (RE2), not {value!r}"
         )
     try:
         re.compile(value)

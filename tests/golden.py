@@ -28,7 +28,7 @@ from typing import Any
 
 from meshdsl import compiler, render
 from meshdsl.diagnostics import Diagnostic, MeshdslError
-from meshdsl.load import load
+from meshdsl.loading.load import load
 from meshdsl.model.environment import Environment
 from meshdsl.report import report
 from meshdsl.targets.ambient import Ambient

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from meshdsl.diagnostics import Diagnostic, LoadError
-from meshdsl.load import load
+from meshdsl.loading.load import load
 from meshdsl.permissions import PERMISSIONS
 
 HEAD = "from meshdsl import *\nprod = Namespace('prod')\n"
@@ -190,7 +190,7 @@ def test_a_hundred_loads_install_one_hook(folder: Path) -> None:
     program = (
         "import sys\ncount = 0\nreal = sys.addaudithook\n"
         "def add(hook):\n    global count\n    count += 1\n    real(hook)\n"
-        "sys.addaudithook = add\nfrom meshdsl.load import load\n"
+        "sys.addaudithook = add\nfrom meshdsl.loading.load import load\n"
         "for _ in range(100): load(sys.argv[1])\nassert count == 1, count\n"
     )
     (folder / "a.py").write_text(HEAD)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from meshdsl.diagnostics import Diagnostic, LoadError, Severity
-from meshdsl.load import load, read
+from meshdsl.loading.load import load, read
 from meshdsl.model.environment import Environment
 from meshdsl.model.policy_set import PolicySet
 

@@ -14,7 +14,7 @@ import pytest
 from meshdsl import Environment, Istio, build
 from meshdsl.codes import PAGES
 from meshdsl.diagnostics import MeshdslError
-from meshdsl.load import load
+from meshdsl.loading.load import load
 from meshdsl.locate import locate
 
 FOLDER = Path(__file__).parent / "mistakes"

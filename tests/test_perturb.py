@@ -8,7 +8,7 @@ import pytest
 
 from meshdsl import Environment, Istio, Linkerd, build
 from meshdsl.diagnostics import Diagnostic
-from meshdsl.load import read
+from meshdsl.loading.load import read
 from meshdsl.perturb import Request, not_reproducible
 
 HEAD = """\

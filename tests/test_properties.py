@@ -14,7 +14,9 @@ from meshdsl.plan.features import Feature
 from meshdsl.targets.base import Target
 from tests.strategies import policy_sets, targets
 
-common = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+common = settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
 KNOWN = PAGES.keys() | {feature.code for feature in Feature}
 
 

@@ -22,7 +22,7 @@ from meshdsl.cli.project import Choice, Job, Project, project
 from meshdsl.compiler import Bundle
 from meshdsl.compiler import build as compile_for
 from meshdsl.diagnostics import CompileError, Diagnostic, MeshdslError, Origin
-from meshdsl.load import PolicyFiles, read
+from meshdsl.loading.load import PolicyFiles, read
 from meshdsl.perturb import Request, not_reproducible
 
 STREAM = "-"

@@ -13,7 +13,7 @@ from meshdsl.cli.console import Console
 from meshdsl.cli.project import Choice, Job, project
 from meshdsl.compiler import build as compile_for
 from meshdsl.diagnostics import ConfigError, Diagnostic, MeshdslError
-from meshdsl.load import read
+from meshdsl.loading.load import read
 from meshdsl.model.base import Policy
 from meshdsl.model.policy_set import PolicySet
 from meshdsl.plan.intent import Plan, Service, Source, Use, uses

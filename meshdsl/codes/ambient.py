@@ -100,13 +100,6 @@ PAGES: tuple[Page, ...] = (
         "as the profile's revision.",
     ),
     Page(
-        "MESH633",
-        "access rules of a service outside the mesh",
-        "Access rules are enforced by the ztunnel of the node, for pods that are enrolled. This service's are kept out "
-        "of the mesh, by a policy on it or on its namespace, so that nothing would stand before them and every caller "
-        "would get through. Enrol it, or take back the rules that close it.",
-    ),
-    Page(
         "MESH634",
         "routes on several ports before Istio 1.30",
         "istiod turns the HTTPRoutes of each port of a Service into a VirtualService of its own. Before Istio 1.30 a "

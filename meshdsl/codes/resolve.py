@@ -56,6 +56,12 @@ PAGES: tuple[Page, ...] = (
         ' that this is meant by attaching the policy to a route of the HTTP port: api.route("http", port=8080).',
     ),
     Page(
+        "MESH322",
+        "a retry of gRPC calls that retries nothing",
+        "Every gRPC call is a POST request, and a Retry leaves POST alone unless it names it, because a repeated call"
+        ' may do its work twice. If these calls may be repeated, write methods=("POST",).',
+    ),
+    Page(
         "MESH323",
         "a route of a port that is not there",
         "A route names a port of the Kubernetes Service. This service has no such port. Ports of pods are target"
@@ -166,6 +172,12 @@ PAGES: tuple[Page, ...] = (
         "a denied caller could come without mTLS",
         "The service takes plain text and is open to it. A caller that is denied by its identity only has to call"
         " without one. Make mTLS strict there, or accept it on the policy.",
+    ),
+    Page(
+        "MESH405",
+        "access rules on a service that is kept out of the mesh",
+        "Access is enforced by the proxy before a service's pods. A policy keeps this service, or its namespace, out of"
+        " the mesh, so there is none, and everyone would reach it. Enrol it, or take its access rules back.",
     ),
     Page(
         "MESH410",

@@ -10,8 +10,8 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -71,13 +71,8 @@ class Declared(BaseModel, metaclass=_DeclaredMeta):
         origin = _origin(type(self).__name__)
         object.__setattr__(self, "origin", origin)
         recorder = RECORDER.get()
-        names = self._positional
         try:
-            if args:
-                if len(args) > len(names):
-                    raise PolicyError([_too_many(type(self), names, len(args), origin)])
-                arguments |= zip(names, args, strict=False)
-            super().__init__(**arguments)
+            super().__init__(**_by_name(type(self), args, origin), **arguments)
         except (ValidationError, PolicyError) as error:
             found = (
                 error.diagnostics
@@ -100,18 +95,29 @@ def _origin(name: str) -> Origin:
     return Origin(frame.f_code.co_filename, frame.f_lineno, name)
 
 
-def _too_many(kind: type[Declared], names: tuple[str, ...], given: int, origin: Origin) -> Diagnostic:
-    shape = ", ".join((*names, "…"))
-    return Diagnostic(
-        "MESH201",
-        f"{kind.__name__} takes {len(names)} argument(s) by position, not {given}",
-        origin,
-        help=f"write {kind.__name__}({shape}) with the others by name: {', '.join(_others(kind, names))}",
-    )
+def _by_name(kind: type[Declared], given: tuple[Any, ...], origin: Origin) -> dict[str, Any]:
+    """The arguments that are given by position, by name."""
+    names = kind._positional  # noqa: SLF001
+    if len(given) > len(names):
+        shape = ", ".join((*names, "…"))
+        others = ", ".join(name for name in _arguments(kind) if name not in names)
+        raise PolicyError(
+            [
+                Diagnostic(
+                    "MESH201",
+                    f"{kind.__name__} takes {len(names)} argument(s) by position, not {len(given)}",
+                    origin,
+                    help=f"write {kind.__name__}({shape}) with the others by name: {others}",
+                )
+            ]
+        )
+    return dict(zip(names, given, strict=False))
 
 
-def _others(kind: type[Declared], names: Iterable[str]) -> list[str]:
-    return [name for name in kind.model_fields if name not in names]
+def _arguments(kind: type[Declared]) -> list[str]:
+    """The arguments of a kind, those that all kinds share last."""
+    shared = [name for name in Policy.model_fields if name in kind.model_fields]
+    return [*(name for name in kind.model_fields if name not in shared), *shared]
 
 
 def _diagnostic(kind: type[Declared], error: dict[str, Any], origin: Origin) -> Diagnostic:
@@ -126,7 +132,7 @@ def _diagnostic(kind: type[Declared], error: dict[str, Any], origin: Origin) -> 
             f"{kind.__name__} has no argument {name!r}",
             origin,
             name,
-            help=f"{meant}{kind.__name__} takes {', '.join(kind.model_fields)}",
+            help=f"{meant}{kind.__name__} takes {', '.join(_arguments(kind))}",
         )
     if error["type"] == "missing":
         return Diagnostic(
@@ -136,10 +142,23 @@ def _diagnostic(kind: type[Declared], error: dict[str, Any], origin: Origin) -> 
             help=f"add {name}=…" + _describe(kind, name),
         )
     said = error.get("ctx", {}).get("error")
-    message = str(said) if isinstance(said, ValueError) else error["msg"][0].lower() + error["msg"][1:]
+    message = str(said) if isinstance(said, ValueError) else _in_our_words(error)
     code = said.code if isinstance(said, ValueWithCode) else "MESH204"
     subject = f"{kind.__name__}: " if not name else f"{kind.__name__}({name}=…): "
     return Diagnostic(code, subject + message, origin, name, help=_describe(kind, name).removeprefix(": "))
+
+
+def _in_our_words(error: dict[str, Any]) -> str:
+    """What pydantic says of a wrong value, with the way out of the mistakes that everyone makes."""
+    given = error["input"]
+    if error["type"] == "tuple_type" and isinstance(given, str):
+        return f'a tuple is expected, not {given!r}; a comma makes a tuple of one: ("{given}",)'
+    message: str = error["msg"][0].lower() + error["msg"][1:]
+    if error["type"] == "literal_error":
+        choices = {choice.lower(): choice for choice in re.findall(r"'([^']*)'", error["ctx"]["expected"])}
+        close = get_close_matches(str(given).lower(), choices, 1, 0.6)
+        return f"{message}, not {given!r}" + (f"; did you mean {choices[close[0]]!r}?" if close else "")
+    return message
 
 
 def _describe(kind: type[Declared], name: str) -> str:

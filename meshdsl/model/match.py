@@ -27,7 +27,7 @@ def _header_value(value: object) -> object:
     if isinstance(value, str):
         return header_value(value)
     if not isinstance(value, Regex):
-        raise ValueError(f'a string or Regex("…") is expected, not {describe(value)}')  # noqa: TRY004
+        raise ValueError(f'a string or Regex("…") is expected, not {describe(value)}')
     return value
 
 
@@ -97,7 +97,7 @@ Single = Header | Cookie | Query
 
 def _condition(value: object) -> object:
     if not isinstance(value, (Header, Cookie, Query, AllOf, AnyOf)):
-        raise ValueError(  # noqa: TRY004
+        raise ValueError(
             f"a Header, Cookie or Query, or all_of(…) or any_of(…) of them, is expected, not {describe(value)}"
         )
     return value
@@ -135,7 +135,7 @@ def _path(value: object) -> object:
     if isinstance(value, Regex):
         return value
     if not isinstance(value, str):
-        raise ValueError(f'a path is "/a/b", "/a/*" or Regex("…"), not {describe(value)}')  # noqa: TRY004
+        raise ValueError(f'a path is "/a/b", "/a/*" or Regex("…"), not {describe(value)}')
     path_text(value.removesuffix("*") if value.endswith("/*") else value)
     return value
 

@@ -50,12 +50,9 @@ def _callers(value: object) -> tuple[object, ...]:
     if isinstance(value, Anyone):
         return (value,)
     if not isinstance(value, (tuple, list)):
-        hint = (
-            f"; write callers=({describe(value)},)"
-            if isinstance(value, Service | ServiceAccount | Namespace | str)
-            else ""
-        )
-        raise ValueError(f"a tuple of callers is expected, not {describe(value)}{hint}")  # noqa: TRY004
+        single = isinstance(value, Service | ServiceAccount | Namespace | str)
+        hint = "; a comma makes a tuple of one: callers=(…,)" if single else ""
+        raise ValueError(f"a tuple of callers is expected, not {describe(value)}{hint}")
     if not value:
         raise ValueError(
             "no callers: nobody would be named. Everyone is written callers=Anyone.in_mesh() or Anyone.at_all();"

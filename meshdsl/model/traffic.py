@@ -80,7 +80,7 @@ class Split(Policy):
 
     subject: Requests = Field(kw_only=False, description="a Service or a Route")
     weights: Mapping[DnsLabel, Annotated[int, Field(ge=0, le=1_000_000, strict=True)]] = Field(
-        description='version → weight, such as {"v1": 9, "v2": 1}'
+        kw_only=False, description='version → weight, such as {"v1": 9, "v2": 1}'
     )
 
     @model_validator(mode="after")

@@ -42,7 +42,7 @@ def text(check: Callable[[str], str]) -> PlainValidator:
 
     def validate(value: object) -> str:
         if not isinstance(value, str):
-            raise ValueError(f"a string is expected, not {value!r}")  # noqa: TRY004 - pydantic collects ValueError
+            raise ValueError(f"a string is expected, not {value!r}")
         return check(value)
 
     return PlainValidator(validate)
@@ -52,12 +52,13 @@ def instance(*kinds: type, expected: str) -> PlainValidator:
     """A validator that takes instances of some classes.
 
     Args:
+        *kinds: those classes.
         expected: what is expected, for the sentence: "a Service, a Route or 'namespace/service'".
     """
 
     def validate(value: object) -> object:
         if not isinstance(value, kinds):
-            raise ValueError(f"{expected} is expected, not {describe(value)}")  # noqa: TRY004
+            raise ValueError(f"{expected} is expected, not {describe(value)}")
         return service_text(value) if isinstance(value, str) else value
 
     return PlainValidator(validate)
@@ -94,7 +95,7 @@ def _labels(value: Mapping[str, str]) -> Mapping[str, str]:
 
 def _percentage(value: Any) -> Decimal:
     if not isinstance(value, (int, float, Decimal)):
-        raise ValueError(f"a percentage is a number from 0 to 100, such as 12.5, not {value!r}")  # noqa: TRY004
+        raise ValueError(f"a percentage is a number from 0 to 100, such as 12.5, not {value!r}")
     return percentage(value)
 
 

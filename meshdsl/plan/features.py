@@ -42,7 +42,7 @@ class Feature(Enum):
     RETRY_GRPC = ("MESH516", "retries on gRPC codes")
     RETRY_PER_TRY_TIMEOUT = ("MESH517", "retries: per-try timeout")
     RETRY_BACKOFF = ("MESH518", "retries: backoff")
-    RETRY_NONE = ("MESH519", "no retries")
+    RETRY_NONE = ("MESH519", "requests that are never tried again")
     BREAKER_POOL = ("MESH520", "breaker: pool limits")
     BREAKER_OUTLIER = ("MESH521", "breaker: consecutive errors and ejection")
     BREAKER_GATEWAY_ERRORS = ("MESH522", "breaker: consecutive gateway errors")

@@ -248,6 +248,8 @@ class Rule:
     """The Canary or Split that weighs the backends, if there is one."""
     canary: Source | None = field(default=None, metadata=mark(Feature.CANARY_MATCH))
     """The Canary whose ``when`` this rule is, if it is one."""
+    never: Source | None = field(default=None, compare=False)
+    """The Retry that says that nothing is tried again here, if one does."""
     source: Source = source()
 
     @property

@@ -109,6 +109,7 @@ class RequestPolicies:
             canary_source=source_of(split) if split is not None and when else None,
             timeout=_timeout(timeout),
             retry=_retry(retry),
+            never=source_of(retry) if retry is not None else None,
             methods=_retried_methods(retry),
             fault=_fault(found.get(traffic.Fault)),
             mirror=self._mirror(service, port, found.get(traffic.Mirror)),

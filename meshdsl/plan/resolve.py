@@ -92,6 +92,7 @@ class _Resolver:
         used: list[Policy] = []
         ports = tuple(self._with_rules(service, port, used) if port.is_http else port for port in bare)
         self._check_requests(service, bare)
+        self._check_grpc_retries(service, bare)
         breaker = attachments.nearest(traffic.Breaker, place)
         rules, access_policies = access(attachments, service, bare)
         mtls = attachments.own(security.MutualTls, place)
@@ -215,6 +216,31 @@ class _Resolver:
                         "subject",
                         reason="connections of that port would go to any version",
                         help=f'attach it to the HTTP port: service.route("…", port={_first_http(ports)})',
+                    )
+                )
+
+    def _check_grpc_retries(self, service: inventory.Service, ports: tuple[Port, ...]) -> None:
+        """Every gRPC call is a POST, which a Retry leaves alone unless it names it."""
+        place = place_of(service)
+        http = [port for port in ports if port.is_http]
+        for where in (
+            place,
+            *((*place, route.name) for route in self._attachments.attached_routes((place[0], place[1]))),
+        ):
+            retry = self._attachments.own(traffic.Retry, where)
+            route = self._attachments.routes[place[0], place[1]][where[2]] if len(where) > 2 else None
+            meant = [port for port in http if route is None or route.port in (None, port.number)]
+            if retry is None or not retry.attempts or not meant or any(p.protocol is not Protocol.GRPC for p in meant):
+                continue
+            if retry.methods is None or (retry.methods != "any" and "POST" not in retry.methods):
+                self._attachments.diagnostics.append(
+                    Diagnostic(
+                        "MESH322",
+                        f"Retry retries nothing: every request to {place_text(where)} is a gRPC call, and so a POST",
+                        retry.origin,
+                        "methods" if retry.methods else "",
+                        reason="without methods, a Retry applies to idempotent methods only, and POST is not one",
+                        help='write methods=("POST",) if the calls may be repeated',
                     )
                 )
 

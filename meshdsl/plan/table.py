@@ -131,6 +131,7 @@ class Region:
         split: backends of the requests without ``when``.
         canary: the version that ``when`` sends to, and its conjunctions.
         retry: what is retried; None for nothing.
+        never: the Retry that says that nothing is.
         methods: that are retried; None for all.
         policies: those that made it, the nearest first; for messages.
     """
@@ -144,6 +145,7 @@ class Region:
     canary_source: Source | None
     timeout: Timeout | None
     retry: Retry | None
+    never: Source | None
     methods: tuple[str, ...] | None
     fault: Fault | None
     mirror: Mirror | None
@@ -233,6 +235,7 @@ def _rule(region: Region, name: str, match: Match, retry: Retry | None, *, canar
         redirect=region.redirect,
         split=None if canary else region.split,
         canary=region.canary_source if canary else None,
+        never=region.never if retry is None else None,
         source=region.source,
     )
 

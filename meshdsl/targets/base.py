@@ -70,7 +70,9 @@ def approximate(note: str, *, granted: Callable[[Any], bool] | None = None, help
     """Close in the ordinary case; ``note`` says how it differs. An error unless the user accepts the code.
 
     Args:
+        note: how it differs.
         granted: a condition of the profile that must hold as well, if there is one.
+        help: what to do instead of accepting it.
     """
     return Support(Level.APPROXIMATE, note, granted, help)
 
@@ -147,7 +149,7 @@ class Target(ABC):
         """The full DNS name of a Service."""
         return f"{service}.{namespace}.svc.{self.cluster_domain}"
 
-    def check(self, plan: Plan) -> Iterator[Diagnostic]:
+    def check(self, plan: Plan) -> Iterator[Diagnostic]:  # noqa: ARG002 - for those that override it
         """What this mesh cannot do although each field alone is supported. Nothing by default."""
         yield from ()
 

@@ -77,7 +77,9 @@ def routes(draw: st.DrawFn) -> list[dict[str, object]]:
     for index in range(count):
         route: dict[str, object] = {
             "methods": draw(st.sampled_from([(), ("GET",), ("POST",), ("GET", "POST")])),
-            "path": draw(st.sampled_from([None, "/a", "/a/*", "/a/b", "/a/b/*", "/b", "/c/*", meshdsl.Regex("/c/[0-9]+")])),
+            "path": draw(
+                st.sampled_from([None, "/a", "/a/*", "/a/b", "/a/b/*", "/b", "/c/*", meshdsl.Regex("/c/[0-9]+")])
+            ),
             "headers": draw(
                 st.sampled_from([(), (meshdsl.Header("x", "1"),), (meshdsl.Header("y", "1"),), (meshdsl.Header("x"),)])
             ),
@@ -143,13 +145,22 @@ def test_every_mesh_decides_as_the_semantics_say(drawn: list[dict[str, object]],
     try:
         plan, made = plan_of(drawn, canary=canary, retry=retry)
     except meshdsl.CompileError as error:
-        assert {d.code for d in error.diagnostics} <= {"MESH331", "MESH332"}
-        return
+        if {d.code for d in error.diagnostics} <= {"MESH331", "MESH332"}:
+            return
+        raise
     rules = plan.services[0].ports[0].rules
     orders: list[Callable[[tuple[Rule, ...], Request], Rule]] = [istio, linkerd, gateway_api]
     for path in PATHS:
         for method in METHODS:
-            for headers in ({}, {"x": "1"}, {"y": "1"}, {"x": "1", "y": "1"}, {"x": "2"}, {"y": "2"}, {"x": "1", "y": "2"}):
+            for headers in (
+                {},
+                {"x": "1"},
+                {"y": "1"},
+                {"x": "1", "y": "1"},
+                {"x": "2"},
+                {"y": "2"},
+                {"x": "1", "y": "2"},
+            ):
                 request = (path, method, headers)
                 expected = meant(made, request, canary=canary, retry=retry)
                 for order in orders:
@@ -185,14 +196,25 @@ def test_a_prefix_rewrite_is_moved_to_the_narrower_path_it_is_applied_to() -> No
     old = api.route("old", path="/a/*", headers=(meshdsl.Header("x", "1"),))
     post = api.route("post", methods=("POST",), path="/a/b")
     plan = resolve(meshdsl.PolicySet((meshdsl.Rewrite(old, path="/new"), meshdsl.Timeout(post, "1s"))))
-    paths = {(r.match.path.value if r.match.path else "", r.rewrite.path if r.rewrite else None) for r in plan.services[0].ports[0].rules}
+    paths = {
+        (r.match.path.value if r.match.path else "", r.rewrite.path if r.rewrite else None)
+        for r in plan.services[0].ports[0].rules
+    }
     assert ("/a", "/new") in paths
     assert ("", None) in paths
 
 
 @pytest.mark.parametrize(
     ("pattern", "start"),
-    [("/v1/.*", "/v1/"), ("/v[12]", "/v"), ("/ab*", "/a"), ("/ab+", "/ab"), ("/a|/b", ""), ("(?i)/a", ""), ("/a\\.b", "/a")],
+    [
+        ("/v1/.*", "/v1/"),
+        ("/v[12]", "/v"),
+        ("/ab*", "/a"),
+        ("/ab+", "/ab"),
+        ("/a|/b", ""),
+        ("(?i)/a", ""),
+        ("/a\\.b", "/a"),
+    ],
 )
 def test_the_literal_start_of_a_regular_expression(pattern: str, start: str) -> None:
     assert literal_start(pattern) == start

@@ -426,14 +426,6 @@ def test_no_backend_request_timeout_without_retries() -> None:
     assert "retry" not in rule
 
 
-@pytest.mark.parametrize(
-    ("ms", "text"), [(99_999, "99999ms"), (100_000, "100s"), (100_500, "100s500ms"), (86_399_999, "86399s999ms")]
-)
-def test_a_duration_has_numbers_of_at_most_five_digits(ms: int, text: str) -> None:
-    (rule,) = route(lowered(plan(api(http(replace(DEFAULT, timeout=Timeout(ms)))))))
-    assert rule["timeouts"] == {"request": text}
-
-
 def test_a_percent_sign_in_a_header_is_doubled() -> None:
     edited = replace(DEFAULT, headers=Headers(request=HeaderEdits(set=(("x-share", "5%"),)), response=None))
     (rule,) = route(lowered(plan(api(http(edited)))))
@@ -693,14 +685,6 @@ def test_a_named_workload_port_is_a_matter_of_ztunnel_alone() -> None:
     at_ztunnel = Access(closed=True, allow=(replace(BY_CALLER, ports=(8080,)),))
     assert codes(plan(api(named, access=at_ztunnel))) == ["MESH602"]
     assert codes(plan(api(named, access=Access(closed=True, allow=(GET,))))) == []
-
-
-def test_access_rules_need_a_ztunnel_before_the_pods() -> None:
-    closed = api(access=Access(closed=True, allow=(BY_CALLER,)))
-    out = Namespace("prod", proxy=Proxy(enrolled=False))
-    assert codes(plan(closed, namespace=out)) == ["MESH633"]
-    own = replace(closed, proxy=Proxy(enrolled=True), workload=Workload("apps/v1", "Deployment", "api"))
-    assert codes(plan(own, namespace=out)) == []
 
 
 def test_enrolment_of_one_service_needs_its_workload_and_takes_no_revision() -> None:

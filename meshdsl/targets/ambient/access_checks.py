@@ -137,22 +137,6 @@ def ports_are_known(service: Service) -> Iterator[Diagnostic]:
             )
 
 
-def rules_are_enforced(service: Service, plan: Plan) -> Iterator[Diagnostic]:
-    """Whether ztunnel stands before the pods of a service with access rules."""
-    own, around = service.proxy, plan.namespace(service.namespace).proxy
-    proxy = own if own is not None and own.enrolled is not None else around
-    if proxy is None or proxy.enrolled is not False or not (service.access.closed or service.access.deny):
-        return
-    yield refused(
-        "MESH633",
-        f"{service} has access rules and is kept out of the mesh",
-        proxy.source,
-        reason="no ztunnel stands before its pods, so that everyone would reach them",
-        help="enrol it, or take its access rules back",
-        related=(("the service", service.source.origin),) if service.source.origin is not None else (),
-    )
-
-
 def enrolment_can_be_written(service: Service) -> Iterator[Diagnostic]:
     """Whether what a policy on one service says of its enrolment can be written on its pods."""
     proxy = service.proxy

@@ -31,9 +31,6 @@ CODES: Final[Mapping[str, tuple[int, ...]]] = {
 ALWAYS_RETRIED: Final = ("connect-failure", "refused-stream", "unavailable", "cancelled")
 """The conditions that come along with every ``retry`` of an HTTPRoute, asked for or not (``conversion.go``)."""
 
-MAX_NUMBER: Final = 100_000
-"""What the numbers of a duration stay below."""
-
 
 def http_routes(service: Service, set_name: str) -> Iterator[Manifest]:
     """The HTTPRoutes of a service, by port."""
@@ -70,9 +67,9 @@ def settings(rule: Rule) -> dict[str, Json]:
         return body
     timeouts: dict[str, Json] = {}
     if rule.timeout is not None:
-        timeouts["request"] = duration(rule.timeout.request)
+        timeouts["request"] = duration_text(rule.timeout.request)
     if rule.retry is not None and rule.retry.per_try_timeout is not None:
-        timeouts["backendRequest"] = duration(rule.retry.per_try_timeout)
+        timeouts["backendRequest"] = duration_text(rule.retry.per_try_timeout)
     if timeouts:
         body["timeouts"] = timeouts
     if rule.retry is not None:
@@ -87,13 +84,8 @@ def retry(policy: Retry) -> dict[str, Json]:
     if codes:
         body["codes"] = codes
     if policy.backoff is not None:
-        body["backoff"] = duration(policy.backoff)
+        body["backoff"] = duration_text(policy.backoff)
     return body
-
-
-def duration(ms: int) -> str:
-    """A duration of the Gateway API (GEP-2257), whose numbers have at most five digits: ``100s500ms``."""
-    return duration_text(ms) if ms % 1000 == 0 or ms < MAX_NUMBER else f"{ms // 1000}s{ms % 1000}ms"
 
 
 def _origins(port: Port) -> tuple[Origin, ...]:

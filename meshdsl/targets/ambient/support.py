@@ -45,12 +45,10 @@ SUPPORT: Final[Mapping[Feature, Support]] = {
     Feature.RETRY_5XX: approximate(
         f"written as status codes: a connection that is reset is not retried; {_ALWAYS}", help=_NAME_STATUSES
     ),
-    Feature.RETRY_STATUSES: approximate(_ALWAYS, help="accept the code"),
-    Feature.RETRY_RESET: approximate(
-        f"an HTTPRoute cannot say reset, so that is not retried; {_ALWAYS}", help="accept the code"
-    ),
-    Feature.RETRY_4XX: approximate(f"written as status 409; {_ALWAYS}", help="accept the code"),
-    Feature.RETRY_GRPC: approximate(_ALWAYS, help="accept the code"),
+    Feature.RETRY_STATUSES: approximate(_ALWAYS),
+    Feature.RETRY_RESET: approximate(f"an HTTPRoute cannot say reset, so that is not retried; {_ALWAYS}"),
+    Feature.RETRY_4XX: approximate(f"written as status 409; {_ALWAYS}"),
+    Feature.RETRY_GRPC: approximate(_ALWAYS),
     Feature.RETRY_PER_TRY_TIMEOUT: conditional(
         "timeouts.backendRequest is a per-try timeout only beside retry, which is in the experimental channel",
         granted=_has_retry,
@@ -66,7 +64,7 @@ SUPPORT: Final[Mapping[Feature, Support]] = {
     ),
     Feature.BREAKER_POOL: approximate(
         "the limits hold for each replica of the waypoint and all callers together, not for each caller",
-        help="accept the code, with limits for all callers together",
+        help="choose limits for all callers together",
     ),
     Feature.BREAKER_OUTLIER: exact(
         "each replica of the waypoint ejects by itself; where nodes have regions and zones, Istio also prefers pods"

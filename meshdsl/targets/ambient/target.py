@@ -78,7 +78,6 @@ class Ambient(Target):
             yield from access_checks.ports_are_known(service)
             yield from access_checks.outsiders_are_judged(service)
             yield from access_checks.copies_are_judged(service, plan)
-            yield from access_checks.rules_are_enforced(service, plan)
             yield from access_checks.enrolment_can_be_written(service)
             yield from route_checks.one_port_has_routes(service, self.version)
             for port in service.ports:

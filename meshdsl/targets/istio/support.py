@@ -60,7 +60,7 @@ SUPPORT: Final[Mapping[Feature, Support]] = {
     Feature.DENY_HTTP: exact("methods are literal: GET does not cover HEAD"),
     Feature.DENY_PATHS: approximate(
         "a denied path is compared as text: denying /secret leaves //secret, /SECRET and /secret/ open",
-        help="allow what may be called instead; or accept MESH550 if the service answers no other spelling",
+        help="allow what may be called instead, unless the service answers no other spelling",
     ),
     Feature.DEFAULT_DENY: exact("kubelet probes are let through by the injected sidecar"),
     Feature.DEFAULT_DENY_MESH: exact("a policy in the root namespace; gateways are closed by it as well"),

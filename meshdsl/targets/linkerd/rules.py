@@ -111,15 +111,15 @@ def _more_than_weights(rule: Rule) -> Iterator[tuple[str, Source]]:
     if rule.canary is not None:
         yield "a canary has a when", rule.canary
     elif not rule.match.is_any:
-        yield f"rule {rule.name} matches some requests only", rule.source
+        yield "a route takes some of its requests", rule.source
     if rule.timeout is not None:
-        yield f"rule {rule.name} has a timeout", rule.timeout.source
+        yield "has a timeout", rule.timeout.source
     if rule.retry is not None:
-        yield f"rule {rule.name} has retries", rule.retry.source
+        yield "has retries", rule.retry.source
     if rule.headers is not None:
-        yield f"rule {rule.name} edits headers", rule.headers.source
+        yield "has its headers edited", rule.headers.source
     if rule.redirect is not None:
-        yield f"rule {rule.name} redirects", rule.redirect.source
+        yield "has requests redirected", rule.redirect.source
 
 
 def _not_weights(service: Service, what: str, source: Source) -> Diagnostic:

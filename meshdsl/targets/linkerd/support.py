@@ -76,7 +76,7 @@ SUPPORT: Final[Mapping[Feature, Support]] = {
         "A pod is taken out at once after the consecutive failures, for base_ejection_time, then exponentially longer "
         "up to 5 minutes, until a single request succeeds. There is no interval, and no limit on how many pods "
         "are out at a time: max_ejection_percent is not enforced",
-        help="accept it, if the service may lose all its pods to ejection for that long",
+        help="mind that the service may lose all its pods to ejection for that long",
     ),
     Feature.BREAKER_GATEWAY_ERRORS: never(
         "the mesh counts every 5xx alike", help="use consecutive_5xx instead of consecutive_gateway_errors"
@@ -125,14 +125,14 @@ SUPPORT: Final[Mapping[Feature, Support]] = {
     Feature.DEFAULT_DENY_MESH: approximate(
         "Only the namespaces that the policies declare are closed; the default of the others is set when the mesh is "
         f"installed (proxy.defaultInboundPolicy). {_RESTART}",
-        help='declare every namespace, or install the mesh with proxy.defaultInboundPolicy = "deny", and accept it',
+        help='declare every namespace, or install the mesh with proxy.defaultInboundPolicy = "deny"',
     ),
     Feature.MTLS_STRICT: exact(_RESTART),
     Feature.MTLS_PERMISSIVE: exact(_RESTART),
     Feature.MTLS_MESH: approximate(
         "Only the namespaces that the policies declare are told; the default of the others is set when the mesh is "
         f"installed (proxy.defaultInboundPolicy). {_RESTART}",
-        help="declare every namespace, or set proxy.defaultInboundPolicy at installation, and accept it",
+        help="declare every namespace, or set proxy.defaultInboundPolicy at installation",
     ),
     Feature.ENROLMENT: exact("Pods are injected when they start"),
     Feature.REVISION: never(

@@ -1,0 +1,68 @@
+"""Rules that do not depend on a mesh."""
+
+from __future__ import annotations
+
+import pytest
+
+import meshdsl
+from meshdsl import Allow, Anyone, Breaker, Deny, MutualTls, Namespace, Proxy, Retry, Service, Timeout
+from meshdsl.checks import check
+from meshdsl.model.base import Declared
+from meshdsl.plan.resolve import resolve
+
+
+def codes(*policies: Declared) -> list[str]:
+    return [found.code for found in check(resolve(meshdsl.PolicySet(policies)))]
+
+
+prod = Namespace("prod")
+web = Service("web", prod, port=80)
+api = Service("api", prod, port=8080, replicas=3)
+strict = MutualTls(prod, mode="strict")
+
+
+def test_access_rules_on_a_service_that_is_kept_out_of_the_mesh() -> None:
+    rule = Allow(api, callers=(web,))
+    outside = Service("job", "batch", port=80)
+    assert codes(rule, Proxy(prod, enrolled=True)) == []
+    assert "MESH405" in codes(rule, Proxy(prod, enrolled=False))
+    assert codes(Allow(outside, callers=(web,)), Proxy(prod, enrolled=False)) == ["MESH401"]
+
+
+def test_callers_that_are_kept_out_have_no_identity() -> None:
+    outside = Service("job", "batch", port=80)
+    assert codes(Allow(api, callers=(outside,)), Proxy(Namespace("batch"), enrolled=False)) == ["MESH401"]
+
+
+def test_a_shared_service_account_is_one_caller() -> None:
+    other = Service("other", prod, port=80, service_account="web")
+    timeout = Timeout(other, "1s")
+    assert codes(Allow(api, callers=(web,)), timeout) == ["MESH402"]
+    assert codes(Allow(api, callers=(web,), accept=("MESH402",)), timeout) == []
+
+
+def test_anyone_at_all_contradicts_strict_mtls() -> None:
+    rule = Allow(api, callers=Anyone.at_all())
+    assert codes(rule, strict) == ["MESH403"]
+    assert codes(rule, strict, MutualTls(api, mode="permissive")) == []
+
+
+def test_a_denied_caller_could_come_in_plain_text() -> None:
+    deny = Deny(api, callers=(web,))
+    assert codes(deny) == ["MESH404"]
+    assert codes(deny, strict) == []
+    assert codes(deny, Allow(api, callers=Anyone.in_mesh())) == []
+    assert codes(deny, Allow(api, callers=Anyone.at_all())) == ["MESH404"]
+    assert codes(Deny(api, callers=Anyone.at_all())) == []
+    assert codes(Deny(api, callers=(web,), accept=("MESH404",))) == []
+
+
+@pytest.mark.parametrize(("percent", "expected"), [(33, ["MESH410"]), (34, []), (100, [])])
+def test_a_breaker_that_can_never_eject(percent: int, expected: list[str]) -> None:
+    assert codes(Breaker(api, consecutive_5xx=5, max_ejection_percent=percent)) == expected
+
+
+@pytest.mark.parametrize(("per_try", "expected"), [("5s", []), ("5001ms", ["MESH411"])])
+def test_a_try_that_is_longer_than_the_request(per_try: str, expected: list[str]) -> None:
+    retry = Retry(api, attempts=1, retry_on=("5xx",), per_try_timeout=per_try, methods="any")
+    assert codes(Timeout(api, "5s"), retry) == expected
