@@ -6,6 +6,7 @@ people go to standard error. Where manifests go to standard output, everything e
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -69,7 +70,13 @@ class Console:
         """UTF-8 bytes, whatever the locale: files, pipes and reports must not depend on it."""
         stream = sys.stderr if error_stream else sys.stdout
         stream.flush()
-        stream.buffer.write(text.encode("utf-8", "backslashreplace"))
+        rest = memoryview(text.encode("utf-8", "backslashreplace"))
+        while rest:
+            # With PYTHONUNBUFFERED the stream is the bare file, which may take a part and say so in its answer alone.
+            taken = stream.buffer.write(rest)
+            if taken is None:
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+            rest = rest[taken:]
         stream.buffer.flush()
 
 

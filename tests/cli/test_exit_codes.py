@@ -127,6 +127,26 @@ def test_a_reader_that_goes_away_ends_it_with_141(tmp_path: Path) -> None:
         assert process.wait(20) == 141
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_goes_away_in_the_middle_is_never_taken_for_success(unbuffered: str) -> None:
+    code = (
+        "import sys; from meshdsl import cli; from meshdsl.cli.console import Console;"
+        "cli._run = lambda arguments: Console().write('x' * 9_000_000) or 0; sys.exit(cli.main([]))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert os.read(process.stdout.fileno(), 1) == b"x"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(20) == 141
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full on this system")
 def test_a_full_disk_behind_standard_output_is_3(tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
