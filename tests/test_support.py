@@ -11,6 +11,7 @@ from functools import cache
 import pytest
 
 from meshdsl import compiler
+from meshdsl.compiler import Bundle
 from meshdsl.diagnostics import CompileError
 from meshdsl.model.policy_set import PolicySet
 from meshdsl.plan.features import Feature
@@ -18,6 +19,7 @@ from meshdsl.targets.ambient import Ambient
 from meshdsl.targets.base import Level, Target
 from meshdsl.targets.istio import Istio
 from meshdsl.targets.linkerd import Linkerd
+from tests import oracle
 from tests.features import INVENTORY, PAIRS
 
 ALL = tuple(feature.code for feature in Feature)
@@ -59,14 +61,18 @@ def _granted(target: Target, feature: Feature) -> bool:
 
 
 @cache
-def _build(feature: Feature, half: int, profile: str) -> tuple[str, frozenset[str]]:
-    """The files that half of a pair gives, and the codes of what was refused."""
+def _build(feature: Feature, half: int, profile: str) -> Bundle | frozenset[str]:
+    """What half of a pair gives: a bundle, or the codes of what was refused."""
     policies = PolicySet((*INVENTORY, *PAIRS[feature][half]), name="pairs")
     try:
-        bundle = compiler.build(policies, PROFILES[profile])
+        return compiler.build(policies, PROFILES[profile])
     except CompileError as error:
-        return "", frozenset(d.code for d in error.diagnostics)
-    return "\n".join(f"{path}\n{text}" for path, text in sorted(bundle.files().items())), frozenset()
+        return frozenset(d.code for d in error.diagnostics)
+
+
+def _refused(feature: Feature, half: int, profile: str) -> frozenset[str]:
+    built = _build(feature, half, profile)
+    return frozenset() if isinstance(built, Bundle) else built
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.name)
@@ -99,12 +105,8 @@ def test_a_condition_can_hold_and_can_fail(target: type[Target]) -> None:
 @pytest.mark.parametrize("feature", Feature, ids=lambda f: f.name)
 @pytest.mark.parametrize("profile", PROFILES)
 def test_a_feature_is_refused_by_its_code_exactly_where_the_table_says_so(profile: str, feature: Feature) -> None:
-    (_, refused_without), (_, refused) = (_build(feature, half, profile) for half in (0, 1))
-    assert feature.code not in refused_without, "the first of the pair asks for the feature as well"
-    if _granted(PROFILES[profile], feature):
-        assert feature.code not in refused
-    else:
-        assert feature.code in refused
+    assert feature.code not in _refused(feature, 0, profile), "the first of the pair asks for the feature as well"
+    assert (feature.code in _refused(feature, 1, profile)) is not _granted(PROFILES[profile], feature)
 
 
 @pytest.mark.parametrize("feature", Feature, ids=lambda f: f.name)
@@ -113,9 +115,17 @@ def test_a_feature_that_is_granted_changes_the_output(profile: str, feature: Fea
     target = PROFILES[profile]
     if not _granted(target, feature):
         return  # refused, as the test above has it
-    (before, refused_without), (after, refused) = (_build(feature, half, profile) for half in (0, 1))
-    assert not refused_without | refused
-    if (type(target), feature) in IMPLIED:
-        assert before == after
-    else:
-        assert before != after
+    before, after = (_build(feature, half, profile) for half in (0, 1))
+    assert isinstance(before, Bundle), before
+    assert isinstance(after, Bundle), after
+    assert (before.files() == after.files()) is ((type(target), feature) in IMPLIED)
+
+
+@pytest.mark.skipif(not oracle.available(), reason=f"the CRDs are not at {oracle.FOLDER}")
+@pytest.mark.parametrize("feature", Feature, ids=lambda f: f.name)
+@pytest.mark.parametrize("profile", PROFILES)
+def test_what_a_pair_emits_is_what_an_api_server_takes(profile: str, feature: Feature) -> None:
+    for half in (0, 1):
+        built = _build(feature, half, profile)
+        if isinstance(built, Bundle):
+            oracle.assert_valid(built.manifests, built.target)
