@@ -68,7 +68,9 @@ class RequestPolicies:
         here = [route for route in routes if self._on_port(route, service, port)]
         regions = [self._region(service, port, (*place, route.name), route) for route in here]
         rest = self._region(service, port, place, None)
-        if not regions and not rest.policies:
+        # A route of another port is a policy about requests of this service: what is left to the mesh, such as its own
+        # retries, is left on no port, and a VirtualService has something for each of them.
+        if not routes and not rest.policies:
             return []
         return [*regions, rest]
 

@@ -158,10 +158,13 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A rule before the table is closed: its rank says which of two overlapping parts owns what they share."""
+    """A rule before the table is closed: its rank says which of two overlapping parts owns what they share.
+
+    A part of a route goes before any of the rest of the service, even if both match every request of the port.
+    """
 
     rule: Rule
-    rank: tuple[Specificity, int]
+    rank: tuple[bool, Specificity, int]
     region: Region
 
 
@@ -177,20 +180,20 @@ def table(regions: list[Region]) -> tuple[Rule, ...]:
         TooMany: there would be too many rules.
         Contradiction: a ``when`` contradicts the route it is in.
     """
-    parts = [part for region in regions for part in _parts(region)]
+    parts = [part for region in regions for part in _parts(region, is_route=region is not regions[-1])]
     # The parts of one region are closed under intersection by construction.
     rules = [part.rule for part in parts] if len(regions) == 1 else _disjoint(parts)
     return tuple(_named(sorted(rules, key=lambda rule: in_order(rule.match))))
 
 
-def _parts(region: Region) -> Iterator[Part]:
+def _parts(region: Region, *, is_route: bool) -> Iterator[Part]:
     for base in region.matches:
         rank = specificity(base)
         for level, match, to_canary in _conditional(region, base):
             name = f"{region.name}-canary" if to_canary else region.name
             for inner, suffix, narrowed, retry in _by_method(region, match):
                 rule = _rule(region, name + suffix, narrowed, retry, canary=to_canary)
-                yield Part(rule, (rank, 2 * level + inner), region)
+                yield Part(rule, (is_route, rank, 2 * level + inner), region)
 
 
 def _conditional(region: Region, base: Match) -> Iterator[tuple[int, Match, bool]]:
