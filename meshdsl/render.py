@@ -132,10 +132,10 @@ def _mapping(out: list[str], value: Mapping[str, Json], pad: str, lead: str, dep
             out.append(f"{lead}{name}: {_text(item)}\n")  # the fast path of _scalar
         elif not item or kind is int or kind is bool:
             out.append(f"{lead}{name}: {_scalar(item)}\n")
-        elif kind is dict or isinstance(item, Mapping):
+        elif kind is dict or (kind is not list and isinstance(item, Mapping)):
             out.append(f"{lead}{name}:\n")
             _mapping(out, item, pad + "  ", pad + "  ", depth + 1)  # type: ignore[arg-type]
-        elif _is_list(item):
+        elif kind is list or _is_list(item):
             out.append(f"{lead}{name}:\n")
             _sequence(out, item, pad, pad, depth + 1)  # type: ignore[arg-type]
         else:
@@ -148,8 +148,11 @@ def _sequence(out: list[str], value: Sequence[Json], pad: str, lead: str, depth:
     if depth > MAX_DEPTH:
         raise _UnwritableError(f"it is nested more than {MAX_DEPTH} levels deep")
     for item in value:
-        if item and isinstance(item, Mapping):
-            _mapping(out, item, pad + "  ", lead + "- ", depth + 1)
+        kind = type(item)
+        if kind is str or kind is int:
+            out.append(f"{lead}- {_scalar(item)}\n")
+        elif item and (kind is dict or isinstance(item, Mapping)):
+            _mapping(out, item, pad + "  ", lead + "- ", depth + 1)  # type: ignore[arg-type]
         elif item and _is_list(item):
             _sequence(out, item, pad + "  ", lead + "- ", depth + 1)  # type: ignore[arg-type]
         else:

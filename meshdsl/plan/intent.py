@@ -695,8 +695,9 @@ def _marks(kind: type[Any]) -> tuple[tuple[str, Any, Feature | None, bool], ...]
 
 
 def _has_parts(annotation: str) -> bool:
-    names = re.findall(r"[A-Z]\w+", annotation)
-    return any(name != "Source" and hasattr(globals().get(name), "__dataclass_fields__") for name in names)
+    """Whether an annotation names a kind of part that has marks itself."""
+    kinds = [globals().get(name) for name in re.findall(r"[A-Z]\w+", annotation)]
+    return any(hasattr(kind, "__dataclass_fields__") and _marks(kind) for kind in kinds)
 
 
 def _features(feature: Any, value: Any) -> Iterator[Feature]:

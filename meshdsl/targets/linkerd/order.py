@@ -72,9 +72,14 @@ def misordered(port: Port, classes: Sequence[tuple[Rule, ...]]) -> Iterator[tupl
         # The table is closed under intersection: its first match is part of all others, and so never loses.
         return
     home = {rule.name: index for index, group in enumerate(classes) for rule in group}
+    measured = [(text(rule.match.path), _rank(rule.match)) for rule in rules]
     for index, first in enumerate(rules):
-        for second in rules[index + 1 :]:
-            if first.action == second.action or not (has_regex or text(first.match.path) == text(second.match.path)):
+        path, rank = measured[index]
+        for offset, second in enumerate(rules[index + 1 :], index + 1):
+            # Without regular expressions, the length of equal paths and then the rank say that the first wins.
+            if not has_regex and (path != measured[offset][0] or rank > measured[offset][1]):
+                continue
+            if first.action == second.action:
                 continue
             wins = preferences(first.match, second.match)
             by_age = 0 in wins and home[first.name] != home[second.name]
