@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from meshdsl import checks
-from meshdsl.diagnostics import CompileError, Diagnostic, Origin, Severity
+from meshdsl.diagnostics import CompileError, Diagnostic, Origin, Severity, in_order
 from meshdsl.manifest import Manifest, ObjectRef
 from meshdsl.model.base import Declared, Policy
 from meshdsl.model.policy_set import PolicySet
@@ -31,12 +31,14 @@ class Bundle:
         plan: what the policies mean.
         manifests: in the order to apply them.
         policies: how many policies were compiled.
+        warnings: what is worth knowing and did not stop the build.
     """
 
     target: Target
     plan: Plan
     manifests: tuple[Manifest, ...]
     policies: int
+    warnings: tuple[Diagnostic, ...] = ()
 
     def files(self) -> dict[str, str]:
         """The files that ``meshdsl build`` writes for this target: relative path → text."""
@@ -84,13 +86,9 @@ def build(policies: PolicySet | Iterable[Declared], target: Target, *, cluster: 
     Raises:
         CompileError: policies contradict each other, or mean something that the target cannot do.
     """
-    policy_set = policies if isinstance(policies, PolicySet) else PolicySet(tuple(policies))
-    chosen = replace(policy_set, objects=tuple(o for o in policy_set.objects if _meant_for(o, target)))
     name = cluster or target.name
-    try:
-        plan = resolve(chosen)
-    except CompileError as error:
-        raise CompileError(found.on(name) for found in error.diagnostics) from None
+    chosen = meant_for(policies, target)
+    plan = meaning(chosen, name)
     found = [*_unknown_codes(chosen), *checks.check(plan), *unsupported(plan, target), *target.check(plan)]
     if any(one.severity is Severity.ERROR for one in found):
         raise CompileError(one.on(name) for one in found)
@@ -98,11 +96,23 @@ def build(policies: PolicySet | Iterable[Declared], target: Target, *, cluster: 
     clashes = list(_clashes(manifests))
     if clashes:
         raise CompileError(one.on(name) for one in clashes)
-    return Bundle(target, plan, tuple(manifests), sum(isinstance(o, Policy) for o in chosen.objects))
+    count = sum(isinstance(o, Policy) for o in chosen.objects)
+    return Bundle(target, plan, tuple(manifests), count, in_order(one.on(name) for one in found))
 
 
-def _meant_for(declared: Declared, target: Target) -> bool:
-    return not isinstance(declared, Policy) or not declared.only or target.name in declared.only
+def meant_for(policies: PolicySet | Iterable[Declared], target: Target) -> PolicySet:
+    """The policies that are meant for a target: ``only`` leaves the others out, and nothing else does."""
+    policy_set = policies if isinstance(policies, PolicySet) else PolicySet(tuple(policies))
+    chosen = (o for o in policy_set.objects if not isinstance(o, Policy) or not o.only or target.name in o.only)
+    return replace(policy_set, objects=tuple(chosen))
+
+
+def meaning(policies: PolicySet, cluster: str) -> Plan:
+    """What the policies of a cluster mean. Raises CompileError, said of that cluster."""
+    try:
+        return resolve(policies)
+    except CompileError as error:
+        raise CompileError(found.on(cluster) for found in error.diagnostics) from None
 
 
 def _lowered(plan: Plan, target: Target) -> Iterator[Manifest]:

@@ -82,8 +82,12 @@ def manifest(
     """A manifest with the metadata that all of ours share.
 
     Args:
-        content: the fields beside ``metadata``, such as ``{"spec": …}``.
+        ref: name of the object.
+        phase: when it is applied.
         set_name: name of the policy set, written as a label on what is wholly ours.
+        content: the fields beside ``metadata``, such as ``{"spec": …}``.
+        owner: see :class:`Manifest`.
+        origins: see :class:`Manifest`.
         labels: further labels.
         annotations: annotations.
         partial: see :class:`Manifest`; a partial object is not labelled, because it is not ours.

@@ -70,6 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    # Looking through all installed packages for pydantic plugins takes as long as a small build.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from meshdsl.cli.app import run
 
     return run(arguments)

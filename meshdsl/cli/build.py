@@ -23,7 +23,6 @@ from meshdsl.compiler import Bundle
 from meshdsl.compiler import build as compile_for
 from meshdsl.diagnostics import CompileError, Diagnostic, MeshdslError, Origin
 from meshdsl.loading.load import PolicyFiles, read
-from meshdsl.perturb import Request, not_reproducible
 
 STREAM = "-"
 """``--out -``: standard output."""
@@ -31,11 +30,15 @@ STREAM = "-"
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What one cluster comes to: its manifests, and their files."""
+    """What one cluster comes to: its files, in numbers, and the manifests where they are still needed."""
 
     job: Job
-    bundle: Bundle
     files: Mapping[str, str]
+    policies: int
+    services: int
+    objects: int
+    warnings: tuple[Diagnostic, ...]
+    bundle: Bundle | None
 
 
 @dataclass
@@ -81,15 +84,16 @@ def build(console: Console, choice: Choice, out: str | None, *, check: bool) -> 
     with _no_collection(), Progress(1 + 2 * len(found.jobs) + check, shown=console.verbosity >= 0) as progress:
         progress.step("loading policies")
         files = read(found.policies, permit=found.permit)
-        built = _compile(found, files, progress)
+        built = _compile(found, files, progress, keep=check or out == STREAM)
         counts = _counts(built)
         if check:
             late = tuple(_check(found, built, counts, progress))
         elif out != STREAM:
             _write(console, found, built, counts, progress)
     if out == STREAM:
-        console.write(render.stream(built[0].bundle.manifests))
-    console.report([*files.warnings, *late], asdict(counts))
+        console.write("".join(render.stream(one.bundle.manifests) for one in built if one.bundle))
+    warnings = (warning for one in built for warning in one.warnings)
+    console.report([*files.warnings, *warnings, *late], asdict(counts))
     console.result(_line(counts, late, time.monotonic() - start, check=check, streamed=out == STREAM))
     return 1 if late else 0
 
@@ -114,8 +118,11 @@ def _refuse_stream(found: Project, *, check: bool) -> None:
         raise click.UsageError(f"--out - is for one cluster: choose one with --cluster; there are {names}")
 
 
-def _compile(found: Project, files: PolicyFiles, progress: Progress) -> list[Built]:
-    """Every cluster, or one error with the findings of all."""
+def _compile(found: Project, files: PolicyFiles, progress: Progress, *, keep: bool) -> list[Built]:
+    """Every cluster, or one error with the findings of all.
+
+    Manifests take ten times the memory of their text, so they are kept only on demand.
+    """
     built: list[Built] = []
     errors: list[MeshdslError] = []
     for job in found.jobs:
@@ -123,7 +130,8 @@ def _compile(found: Project, files: PolicyFiles, progress: Progress) -> list[Bui
         try:
             policies = files.policy_set(job.environment, found.name)
             bundle = compile_for(policies, job.target, cluster=job.name)
-            built.append(Built(job, bundle, bundle.files()))
+            built.append(_built(job, bundle, keep=keep))
+            del bundle
         except MeshdslError as error:
             errors.append(error)
     if errors:
@@ -134,12 +142,24 @@ def _compile(found: Project, files: PolicyFiles, progress: Progress) -> list[Bui
     return built
 
 
+def _built(job: Job, bundle: Bundle, *, keep: bool) -> Built:
+    return Built(
+        job,
+        bundle.files(),
+        bundle.policies,
+        len(bundle.plan.services),
+        len(bundle.manifests),
+        bundle.warnings,
+        bundle if keep else None,
+    )
+
+
 def _counts(built: list[Built]) -> Counts:
     return Counts(
         clusters=len(built),
-        policies=max(one.bundle.policies for one in built),
-        services=max(len(one.bundle.plan.services) for one in built),
-        objects=sum(len(one.bundle.manifests) for one in built),
+        policies=max(one.policies for one in built),
+        services=max(one.services for one in built),
+        objects=sum(one.objects for one in built),
     )
 
 
@@ -200,10 +220,12 @@ def _check(found: Project, built: list[Built], counts: Counts, progress: Progres
         counts.removed += len(stale)
         for path in stale:
             yield _out_of_date("MESH063", "this file belongs to no configured cluster", folder / path)
+    from meshdsl.perturb import Request, not_reproducible
+
     progress.step("building a second time")
     clusters = {job.name: (job.target, job.environment) for job in found.jobs}
     request = Request(found.policies, found.name, found.permit, clusters)
-    yield from not_reproducible(request, {one.job.name: one.bundle for one in built})
+    yield from not_reproducible(request, {one.job.name: one.bundle for one in built if one.bundle})
 
 
 def _out_of_date(code: str, message: str, path: Path) -> Diagnostic:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -12,12 +12,11 @@ import click
 from meshdsl.cli.console import Console
 from meshdsl.cli.project import Choice, Job, project
 from meshdsl.compiler import build as compile_for
+from meshdsl.compiler import meaning, meant_for
 from meshdsl.diagnostics import ConfigError, Diagnostic, MeshdslError
 from meshdsl.loading.load import read
-from meshdsl.model.base import Policy
 from meshdsl.model.policy_set import PolicySet
 from meshdsl.plan.intent import Plan, Service, Source, Use, uses
-from meshdsl.plan.resolve import resolve
 from meshdsl.report import pages
 from meshdsl.report.escape import visible
 from meshdsl.report.finding import shown
@@ -86,14 +85,8 @@ def _meant(choice: Choice) -> list[Meant]:
     meant = []
     for job in found.jobs:
         policies = files.policy_set(job.environment, found.name)
-        meant.append(Meant(job, policies, resolve(_meant_for(policies, job.target))))
+        meant.append(Meant(job, policies, meaning(meant_for(policies, job.target), job.name)))
     return meant
-
-
-def _meant_for(policies: PolicySet, target: Target) -> PolicySet:
-    """Without the policies that are limited to other meshes."""
-    here = (o for o in policies.objects if not isinstance(o, Policy) or not o.only or target.name in o.only)
-    return replace(policies, objects=tuple(here))
 
 
 def _service(plan: Plan, subject: str) -> Service:

@@ -56,7 +56,7 @@ _COMMANDS: tuple[Page, ...] = (
         "MESH082",
         "init cannot write",
         "The folder cannot be made or written: permissions, a full disk, or a file where a folder is needed. "
-        "The message has the system's own words. Files that were already written stay; remove them before trying again.",
+        "The message has the system's own words. Files already written stay; remove them before trying again.",
     ),
 )
 

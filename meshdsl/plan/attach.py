@@ -17,7 +17,7 @@ from meshdsl.model.base import Declared, Policy
 from meshdsl.model.inventory import Mesh, Namespace, Route, Service
 from meshdsl.model.security import Allow, Deny
 from meshdsl.model.traffic import Canary, Split
-from meshdsl.plan.intent import Source
+from meshdsl.plan.intent import NOWHERE, Source
 
 P = TypeVar("P", bound=Policy)
 
@@ -196,4 +196,4 @@ class Attachments:
 
 def source_of(policy: Policy) -> Source:
     """Where a policy was written, and what it accepts."""
-    return Source(policy.origin, frozenset(policy.accept))
+    return Source(policy.origin, frozenset(policy.accept) if policy.accept else NOWHERE.accept)

@@ -10,8 +10,6 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from meshdsl.diagnostics import Diagnostic
-from meshdsl.report import github, json_report, sarif, text
-from meshdsl.report.finding import findings
 from meshdsl.values import Json
 
 Format = Literal["text", "json", "sarif", "github"]
@@ -39,11 +37,25 @@ def report(
     Returns:
         Text that ends with a newline; empty where text or annotations have nothing to say.
     """
-    found = findings(diagnostics, base)
+    # Each format is imported when it is asked for: a build that finds nothing needs none of them.
+    given = list(diagnostics)
+    if not given and format in {"text", "github"}:
+        return ""
+    from meshdsl.report.finding import findings  # noqa: PLC0415
+
+    found = findings(given, base)
     if format == "json":
+        from meshdsl.report import json_report  # noqa: PLC0415
+
         return json_report.document(found, command, summary)
     if format == "sarif":
+        from meshdsl.report import sarif  # noqa: PLC0415
+
         return sarif.document(found)
     if format == "github":
+        from meshdsl.report import github  # noqa: PLC0415
+
         return github.workflow_commands(found)
+    from meshdsl.report import text  # noqa: PLC0415
+
     return text.diagnostics(found, colour=colour)

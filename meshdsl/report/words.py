@@ -114,7 +114,7 @@ def _rule(rule: Rule, place: Place) -> Iterator[Line]:
     yield 0, f"goes to {_backends(rule.backends)}", place(rule.canary or rule.split)
     if rule.timeout is not None:
         yield 0, f"timeout {duration_text(rule.timeout.request)}, all tries together", place(rule.timeout.source)
-    yield 0, _retry(rule.retry), place(rule.retry.source) if rule.retry else ""
+    yield 0, _retry(rule.retry), place(rule.retry.source if rule.retry else rule.never)
     if rule.fault is not None:
         yield 0, "fault: " + ", then ".join(_fault(rule.fault)), place(rule.fault.source)
     if rule.mirror is not None:

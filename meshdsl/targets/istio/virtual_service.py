@@ -12,6 +12,7 @@ where they are 100, and ``exportTo``, whose default an operator may narrow.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache, lru_cache
 from typing import Final
 
 from meshdsl.diagnostics import Origin
@@ -82,7 +83,7 @@ def http_routes(service: Service, target: Target) -> list[Json]:
                 else:
                     groups[-1] = (name.format(rule.name), [match], action)
         for title, matches, action in groups:
-            full = [{**match, **on_port} for match in matches]
+            full = [{**match, **on_port} for match in matches] if on_port else matches
             written.append({"name": title, **({"match": full} if all(full) else {}), **action})
     return written
 
@@ -118,7 +119,7 @@ def _paths(rule: Rule) -> Iterator[tuple[dict[str, Json], str | None]]:
 def _conditions(match: Match) -> dict[str, Json]:
     body: dict[str, Json] = {}
     if match.method is not None:
-        body["method"] = {"exact": match.method}
+        body["method"] = _exact(match.method)
     if match.headers:
         body["headers"] = _string_matches(match.headers)
     if match.query:
@@ -126,6 +127,13 @@ def _conditions(match: Match) -> dict[str, Json]:
     return body
 
 
+@cache
+def _exact(method: str) -> Json:
+    return {"exact": method}
+
+
+# One table repeats its header conditions in most of its matches: shared, they cost their memory once.
+@lru_cache(maxsize=64)
 def _string_matches(conditions: tuple[Condition, ...]) -> dict[str, Json]:
     return {c.name: {"regex" if c.regex else "exact": c.value} for c in conditions}
 
