@@ -1,7 +1,7 @@
 """What is there, to compare with: objects, how complete they are, and the schemas they live under.
 
-A comparison reads a :class:`Snapshot` and nothing else. It is made from a cluster (``meshdsl.cluster``), from a folder or
-a dump of manifests, or from another bundle. What could not be read is part of it: *unknown* is a result, and never
+A comparison reads a :class:`Snapshot` and nothing else. It is made from a cluster (``meshdsl.cluster``), from a folder
+or a dump of manifests, or from another bundle. What could not be read is part of it: *unknown* is a result, and never
 looks like *nothing there*.
 """
 
@@ -60,8 +60,8 @@ class Unknown:
     Attributes:
         scope: that is unknown.
         reason: one sentence for people, such as ``"forbidden: user ci may not list httproutes in prod"``.
-        code: stable: ``forbidden``, ``unauthorized``, ``not-installed``, ``unreachable``, ``timeout``, ``server-error``,
-            ``invalid-answer``.
+        code: stable: ``forbidden``, ``unauthorized``, ``not-installed``, ``unreachable``, ``timeout``,
+            ``server-error``, ``invalid-answer``.
     """
 
     scope: Scope
@@ -75,8 +75,8 @@ class Snapshot:
 
     Attributes:
         objects: of the scopes that could be read; at most one of each API group, kind, namespace and name.
-        scopes: that were read completely: what is not in ``objects`` is not there. A dump or folder has every scope that
-            occurs in it, unless it says otherwise.
+        scopes: that were read completely: what is not in ``objects`` is not there. A dump or folder has every scope
+            that occurs in it, unless it says otherwise.
         unknown: that could not be read.
         crds: the CustomResourceDefinitions that are installed, as objects; None if they could not be read or do not
             matter (a dump without them), and then the rules for built-in and known kinds are used.
