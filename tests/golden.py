@@ -2,8 +2,8 @@
 
 A case is ``tests/cases/<case>/policies.py`` (or a folder ``policies/``) with one file for each target: ``<target>.yaml``,
 the objects in the order to apply them, or ``<target>.errors``, the diagnostics as they are shown. A target without a
-file is a failure: silence is not an answer. ``linkerd-smi`` is Linkerd with the legacy split API; a case has it only
-where it makes a difference.
+file is a failure: silence is not an answer. ``<target>.warnings`` stands beside the objects where the compiler warns.
+``linkerd-smi`` is Linkerd with the legacy split API; a case has it only where it makes a difference.
 
 ``case.toml`` is optional. It has a table for each target whose profile is not the default, and one for what
 ``policies(env)`` receives::
@@ -20,7 +20,7 @@ where it makes a difference.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -46,6 +46,7 @@ _TARGETS: dict[str, tuple[type[Target], dict[str, Any]]] = {
 }
 TARGETS = tuple(_TARGETS)
 KINDS = ("yaml", "errors")
+WARNINGS = "warnings"
 
 
 @dataclass(frozen=True)
@@ -86,11 +87,17 @@ class Case:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came out: ``kind`` is a file's extension, ``text`` its content."""
+    """What came out: ``kind`` is a file's extension, ``text`` its content; beside objects there may be ``warnings``."""
 
     kind: str
     text: str
     manifests: tuple[Any, ...] = ()
+    warnings: str = ""
+
+    @property
+    def files(self) -> dict[str, str]:
+        """What a case has for a target: extension → content."""
+        return {self.kind: self.text, **({WARNINGS: self.warnings} if self.warnings else {})}
 
 
 def cases() -> tuple[Case, ...]:
@@ -115,33 +122,36 @@ def outcome(case: Case, name: str) -> Outcome:
         return _errors(case, policies)
     try:
         bundle = compiler.build(policies, case.target(name))
-        return Outcome("yaml", render.stream(bundle.manifests), tuple(bundle.manifests))
+        manifests = tuple(bundle.manifests)
+        return Outcome("yaml", render.stream(manifests), manifests, _shown(case, bundle.warnings))
     except MeshdslError as error:
         return _errors(case, error)
 
 
 def _errors(case: Case, error: MeshdslError) -> Outcome:
+    return Outcome("errors", _shown(case, error.diagnostics))
+
+
+def _shown(case: Case, found: Sequence[Diagnostic]) -> str:
     # The file is the target's: to name it on each finding again would be noise.
-    plain: list[Diagnostic] = [replace(d, target="") for d in error.diagnostics]
-    return Outcome("errors", report("text", plain, base=str(case.folder), command="build"))
+    plain = [replace(one, target="") for one in found]
+    return report("text", plain, base=str(case.folder), command="build") if plain else ""
 
 
-def expected(case: Case, name: str) -> Iterator[Outcome]:
-    """What the files of a target say; more than one is a mistake."""
-    for kind in KINDS:
-        path = case.file(name, kind)
-        if path.exists():
-            yield Outcome(kind, path.read_text(encoding="utf-8"))
+def expected(case: Case, name: str) -> dict[str, str]:
+    """What the files of a target say: extension → content."""
+    paths = {kind: case.file(name, kind) for kind in (*KINDS, WARNINGS)}
+    return {kind: path.read_text(encoding="utf-8") for kind, path in paths.items() if path.exists()}
 
 
 def rewrite(case: Case) -> Iterator[tuple[str, Path]]:
     """Write the files of a case anew; what was done to each that changed, and where."""
     for name in case.targets():
-        now = outcome(case, name)
-        before = {found.kind: found.text for found in expected(case, name)}
-        for kind in before.keys() - {now.kind}:
+        now, before = outcome(case, name).files, expected(case, name)
+        for kind in sorted(before.keys() - now.keys()):
             case.file(name, kind).unlink()
             yield "removed", case.file(name, kind)
-        if before.get(now.kind) != now.text:
-            case.file(name, now.kind).write_text(now.text, encoding="utf-8")
-            yield "written", case.file(name, now.kind)
+        for kind, text in now.items():
+            if before.get(kind) != text:
+                case.file(name, kind).write_text(text, encoding="utf-8")
+                yield "written", case.file(name, kind)

@@ -1,0 +1,12 @@
+"""An HTTPRoute has no word for resets alone, nor for most gRPC codes; Linkerd sees a reset as one 502 among others."""
+
+from meshdsl import Namespace, Retry, Service
+
+prod = Namespace("prod")
+api = Service("api", prod, port=8080)
+cart = Service("cart", prod, port=50051, protocol="grpc")
+
+policies = [
+    Retry(api, attempts=1, retry_on=("reset",)),
+    Retry(cart, attempts=1, retry_on=("resource-exhausted",), methods="any", only=("istio", "ambient")),
+]

@@ -1,0 +1,7 @@
+"""Failed connections alone: no status is named in Ambient, and Linkerd, which has no such condition, refuses."""
+
+from meshdsl import Namespace, Retry, Service
+
+api = Service("api", Namespace("prod"), port=8080)
+
+retry = Retry(api, attempts=2, retry_on=("connect-failure", "refused-stream"), methods="any")
