@@ -33,7 +33,7 @@ def routes_can_be_written(service: Service, port: Port, gateway_api: str) -> Ite
     """
     for rule in port.rules:
         where = f"rule {rule.name} of port {port.number} of {service}"
-        yield from _retries(rule, where)
+        yield from _retries(rule, service)
         yield from _path_is_replaced_whole(rule, where)
         yield from _redirect(rule, where, gateway_api)
     yield from _order_is_kept(service, port)
@@ -57,7 +57,8 @@ def one_port_has_routes(service: Service, version: str) -> Iterator[Diagnostic]:
     )
 
 
-def _retries(rule: Rule, where: str) -> Iterator[Diagnostic]:
+def _retries(rule: Rule, service: Service) -> Iterator[Diagnostic]:
+    """What is said of the policy, and not of the rule: a policy is a rule for each method, and is shown once."""
     policy = rule.retry
     if policy is None:
         return
@@ -67,7 +68,7 @@ def _retries(rule: Rule, where: str) -> Iterator[Diagnostic]:
     if lost:
         yield refused(
             "MESH624",
-            f"{where} retries on {', '.join(lost)}, which an HTTPRoute cannot say",
+            f"{service} retries on {', '.join(lost)}, which an HTTPRoute cannot say",
             policy.source,
             field="retry_on",
             reason="it names HTTP statuses; beside them only connect-failure, refused-stream, unavailable and cancelled"
@@ -78,7 +79,7 @@ def _retries(rule: Rule, where: str) -> Iterator[Diagnostic]:
     if total is not None and policy.per_try_timeout is not None and policy.per_try_timeout > total.request:
         yield refused(
             "MESH625",
-            f"{where} gives each try longer than the whole request",
+            f"a retry of {service} gives each try longer than the whole request",
             policy.source,
             field="per_try_timeout",
             reason="the API server takes no backendRequest timeout beyond the request's",
