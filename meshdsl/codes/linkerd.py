@@ -59,10 +59,11 @@ PAGES: tuple[Page, ...] = (
     Page(
         "MESH647",
         "two services decide for the same pods",
-        "Both services select the same pods and have the same target port, and both need a Server, which is "
-        "Linkerd's object for who may come in. Of two Servers on one port of a pod, Linkerd follows the older "
-        "and ignores the other without a word. Declare one service for these pods, or use labels that tell "
-        "the pods apart.",
+        "Both services select the same pods and have the same target port, and at least one needs a Server, which "
+        "is Linkerd's object for who may come in. A Server decides for a port of a pod, whichever Service led "
+        "there, so callers of the one would be judged by the rules of the other; and of two Servers on one port "
+        "Linkerd follows the older and ignores the other without a word. Declare one service for these pods, or "
+        "use labels that tell the pods apart.",
     ),
     Page(
         "MESH648",

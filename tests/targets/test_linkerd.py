@@ -725,7 +725,14 @@ def test_two_services_that_decide_for_the_same_pods_are_refused() -> None:
     assert codes_of(closed(), replace(other, labels=(("app", "admin"),))) == []
     part = replace(other, labels=(("app", "api"), ("tier", "admin")))
     assert codes_of(closed(), part) == ["MESH647"]
-    assert codes_of(closed(), replace(part, access=Access())) == []
+
+
+def test_an_open_service_in_front_of_the_pods_of_a_closed_one_is_refused() -> None:
+    other = replace(API, name="api-admin")
+    assert codes_of(closed(), other) == ["MESH647"]
+    assert codes_of(closed(), replace(other, labels=(("app", "api"), ("tier", "admin")))) == ["MESH647"]
+    assert codes_of(closed(), replace(other, ports=(Port(9090, "", Protocol.HTTP, 9090),))) == []
+    assert codes_of(closed(labels=(("app", "api"), ("tier", "admin"))), other) == []
 
 
 # ------------------------------------------------------------------------------------------------------------ mTLS

@@ -216,27 +216,39 @@ def _probe_aliases(service: Service, listener: Listener) -> Iterator[Diagnostic]
 
 
 def _overlapping_servers(plan: Plan) -> Iterator[Diagnostic]:
-    """Of two Servers on one port of one pod the older wins, and the other does nothing, in silence."""
+    """A Server selects pods, whichever Service leads to them; of two Servers on one of their ports the older wins."""
     taken: dict[tuple[str, frozenset[tuple[str, str]], int | str], Service] = {}
     closing = [service for service in plan.services if has_servers(service, plan)]
     for service in closing:
         for listener in listeners(service):
             taken.setdefault((service.namespace, frozenset(service.labels), listener.target), service)
-    for service in closing:
-        for labels in _subsets(service.labels):
+    concerned = {service.namespace for service in closing}
+    for service in plan.services:
+        for labels in _subsets(service.labels) if service.namespace in concerned else ():
             for listener in listeners(service):
                 other = taken.get((service.namespace, labels, listener.target))
-                if other is None or other is service:
-                    continue
-                yield refused(
-                    "MESH647",
-                    f"{service} and {other} both decide who may reach port {listener.target} of the same pods",
-                    service.source,
-                    field="labels",
-                    reason="the mesh follows the older of two Servers on one port and ignores the other",
-                    help="declare one service for these pods, or give the services labels that tell their pods apart",
-                    related=_related(str(other), other.source),
-                )
+                if other is not None and other is not service:
+                    yield _one_port_of_the_same_pods(service, other, listener, plan)
+
+
+def _one_port_of_the_same_pods(service: Service, other: Service, listener: Listener, plan: Plan) -> Diagnostic:
+    if has_servers(service, plan):
+        message = f"{service} and {other} both decide who may reach port {listener.target} of the same pods"
+        reason = "the mesh follows the older of two Servers on one port and ignores the other"
+    else:
+        message = f"{service} leads to port {listener.target} of pods for which {other} decides who may reach it"
+        reason = (
+            "the mesh decides by pod and port, not by Service, so callers of the one are judged by the other's rules"
+        )
+    return refused(
+        "MESH647",
+        message,
+        service.source,
+        field="labels",
+        reason=reason,
+        help="declare one service for these pods, or give the services labels that tell their pods apart",
+        related=_related(str(other), other.source),
+    )
 
 
 def _subsets(labels: tuple[tuple[str, str], ...]) -> Iterator[frozenset[tuple[str, str]]]:
