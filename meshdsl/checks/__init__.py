@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshdsl.checks import reliability, security
+from meshdsl.checks import edits, reliability, security
 from meshdsl.diagnostics import Diagnostic
 from meshdsl.plan.intent import Plan
 
@@ -14,3 +14,4 @@ def check(plan: Plan) -> Iterator[Diagnostic]:
     for service in plan.services:
         yield from reliability.check(service)
         yield from security.check(service, plan)
+        yield from edits.check(service)

@@ -180,6 +180,14 @@ PAGES: tuple[Page, ...] = (
         " the mesh, so there is none, and everyone would reach it. Enrol it, or take its access rules back.",
     ),
     Page(
+        "MESH406",
+        "an access rule looks at what is changed on the way",
+        "A Rewrite changes the path, or Headers a header, that an Allow or Deny of the same service looks at. A sidecar"
+        " decides after the caller's proxy has made the change, a waypoint decides before it, and a caller without a"
+        " proxy changes nothing: the rule would let in different requests on each mesh. Let the rule look at something"
+        " else, or leave what it looks at unchanged.",
+    ),
+    Page(
         "MESH410",
         "a breaker that can never eject",
         "A proxy takes out at most max_ejection_percent of the pods, and rounds down (Envoy's outlier detection; its"

@@ -34,8 +34,9 @@ def access(attachments: Attachments, service: Service, ports: tuple[Port, ...]) 
     if not (closed or denies):
         return Access(), []
     resolved = _Resolved(attachments, service, ports)
+    matching = [rule for rule in allows if not resolved.matches_nothing(rule)]
     return (
-        Access(closed, tuple(resolved.allow(rule) for rule in allows), tuple(resolved.deny(rule) for rule in denies)),
+        Access(closed, tuple(resolved.allow(rule) for rule in matching), tuple(resolved.deny(rule) for rule in denies)),
         [*allows, *denies],
     )
 
@@ -53,6 +54,12 @@ class _Resolved:
         self._attachments = attachments
         self._service = service
         self._ports = ports
+
+    def matches_nothing(self, rule: Rule) -> bool:
+        """Whether an Allow of a namespace or the mesh looks at requests, and this service sees none."""
+        explicit = isinstance(rule.subject, Service | str | Route)
+        opaque = bool(self._ports) and not any(port.is_http for port in self._ports)
+        return not explicit and opaque and bool(rule.methods or rule.paths or rule.headers)
 
     def allow(self, rule: Rule) -> Allow:
         """An Allow policy on this service."""
@@ -128,7 +135,7 @@ class _Resolved:
                 sorted({path for path in resolved_paths if path is not None}, key=lambda path: (path.value, path.kind))
             )
         )
-        by_request = bool(methods or narrowed or conditions)
+        by_request = bool(methods or paths or conditions)  # "/*" too is a path, which bytes do not have
         return tuple(sorted(methods)), narrowed, conditions, self._check_ports(rule, ports, by_request=by_request)
 
     def _check_route_rule(self, rule: Rule, route: Route) -> None:

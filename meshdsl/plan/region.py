@@ -234,7 +234,10 @@ class RequestPolicies:
                 "what of the path is to be replaced is not said",
                 'give the route an exact path or a prefix "/a/*"',
             )
-        return intent.Rewrite(policy.path, policy.host, source_of(policy))
+        whole = path is not None and path.kind is intent.PathKind.EXACT
+        # What follows a prefix brings its own slash; meshes differ in what they make of a second one.
+        new = policy.path if policy.path is None or whole else policy.path.rstrip("/") or "/"
+        return intent.Rewrite(new, policy.host, source_of(policy))
 
 
 def _in_order(service: Service, weights: Any) -> list[str]:
