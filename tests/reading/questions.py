@@ -1,0 +1,156 @@
+"""The requests that tell readings apart: the boundaries of everything that the policies name.
+
+For each service and port: every caller that is named, one that is not, one of another trust domain and one in plain
+text; every method that is named and one that is not; every path with what is beside, below and above it; every header
+and query parameter absent, as named, and otherwise.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import meshdsl
+from meshdsl.model.match import AllOf, AnyOf
+from meshdsl.model.match import Regex as RegexValue
+from tests.reading.words import HTTP, Caller, Cluster, Request
+
+NOT_NAMED = Caller("elsewhere", "nobody")
+PLAIN = Caller()
+EXAMPLES = ("v1", "v12", "abc", "1", "/v1/a", "/v2/", "/v1", "/x", "/y", "/xy", "/items/1", "/items/a")
+"""Values that some regular expression of the strategies and tests matches, and others that none does."""
+
+
+def callers(policies: meshdsl.PolicySet) -> list[Caller]:
+    """Everybody who is named, and those who are not."""
+    found: dict[Caller, None] = {NOT_NAMED: None, PLAIN: None}
+    for one in policies.objects:
+        if isinstance(one, meshdsl.Service):
+            found[Caller(str(one.namespace), one.service_account or one.name)] = None
+        for named in getattr(one, "callers", ()):
+            if isinstance(named, meshdsl.ServiceAccount):
+                found[Caller(named.namespace, named.name)] = None
+                found[Caller(named.namespace, named.name, "other.org")] = None
+            elif isinstance(named, meshdsl.Namespace):
+                found[Caller(str(named), "nobody")] = None
+                found[Caller(f"{named}x", "nobody")] = None
+                found[Caller(str(named), "nobody", "other.org")] = None
+            elif isinstance(named, meshdsl.Service):
+                found[Caller(str(named.namespace), named.service_account or named.name, "other.org")] = None
+    return list(found)
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """Every header, cookie, query and path that a policy or its route names."""
+    if isinstance(value, (meshdsl.Header, meshdsl.Cookie, meshdsl.Query, RegexValue)):
+        yield value
+    elif isinstance(value, (AllOf, AnyOf)):
+        for one in value.conditions:
+            yield from _parts(one)
+    elif isinstance(value, (tuple, list)):
+        for one in value:
+            yield from _parts(one)
+
+
+def _named(policies: meshdsl.PolicySet) -> Iterator[Any]:
+    """The policies, and the routes that they are attached to."""
+    for one in policies.objects:
+        yield one
+        subject = getattr(one, "subject", None)
+        if isinstance(subject, meshdsl.Route):
+            yield subject
+
+
+def paths(policies: meshdsl.PolicySet) -> list[str]:
+    """The named paths, and those around them."""
+    found = {"/": None, "/nowhere": None}
+    for one in _named(policies):
+        named = [*getattr(one, "paths", ()), *([one.path] if isinstance(one, meshdsl.Route) and one.path else [])]
+        for path in named:
+            if isinstance(path, RegexValue):
+                found |= dict.fromkeys(text for text in EXAMPLES if text.startswith("/"))
+                continue
+            base = path.removesuffix("*").rstrip("/")
+            found |= dict.fromkeys([base or "/", f"{base}/", f"{base or '/'}x", f"{base}/below", f"{base}/below/"])
+            found |= dict.fromkeys([(base or "/").upper(), base.rpartition("/")[0] or "/"])
+    for one in policies.objects:
+        for probe in getattr(one, "probes", ()):
+            found[probe.path] = None
+    return list(found)
+
+
+def methods(policies: meshdsl.PolicySet) -> list[str]:
+    """The named methods, one that is retried by default and one that is not, and one that nobody names."""
+    found = {"GET": None, "POST": None, "HEAD": None}
+    for one in _named(policies):
+        given = getattr(one, "methods", ()) or ()
+        found |= dict.fromkeys(given if given != "any" else ())
+    return [*found, "CONNECT"]
+
+
+def _values(named: Iterable[Any]) -> dict[str, list[str | None]]:
+    """For each name: absent, the values that are asked for, and another one."""
+    found: dict[str, dict[str | None, None]] = {}
+    cookies: list[str] = []
+    for one in named:
+        if isinstance(one, meshdsl.Cookie):
+            cookies.append(f"{one.name}={one.value}")
+            continue
+        here = found.setdefault(one.name, {None: None, "other": None})
+        if isinstance(one.value, RegexValue):
+            here |= dict.fromkeys(text for text in EXAMPLES if not text.startswith("/"))
+        elif one.value is not None:
+            here[one.value] = None
+            here[one.value.swapcase()] = None
+    for cookie in cookies:
+        here = found.setdefault("cookie", {None: None})
+        here |= dict.fromkeys(
+            [cookie, f"a=b; {cookie}", f"{cookie};z=1", f"{cookie}x", f"x{cookie}", "; ".join(cookies)]
+        )
+    return {name: list(values) for name, values in found.items()}
+
+
+def questions(policies: meshdsl.PolicySet, most: int) -> Iterator[Request]:
+    """Requests to every service, at most so many of each port: all of them, or an even choice that never changes."""
+    cluster = Cluster.of(policies.objects)
+    named = [
+        part
+        for one in _named(policies)
+        for key in ("headers", "query", "when")
+        for part in _parts(getattr(one, key, ()))
+    ]
+    headers = _values(part for part in named if not isinstance(part, meshdsl.Query))
+    query = _values(part for part in named if isinstance(part, meshdsl.Query))
+    who, where, how = callers(policies), paths(policies), methods(policies)
+    choice = random.Random(7)
+    for one in policies.objects:
+        if not isinstance(one, meshdsl.Service):
+            continue
+        service = str(one)
+        for port in cluster[service].ports:
+            if port.protocol not in HTTP:
+                for caller, by_name in itertools.product(who, (True, False)):
+                    yield Request(caller, service, port.number, by_name=by_name)
+                continue
+            every = [who, how, where, *headers.values(), *query.values()]
+            count = 1
+            for axis in every:
+                count *= len(axis)
+            points = itertools.product(*every) if count <= most else (_drawn(every, choice) for _ in range(most))
+            for caller, method, path, *values in points:
+                yield Request(
+                    caller,
+                    service,
+                    port.number,
+                    method,
+                    path,
+                    {name: value for name, value in zip(headers, values, strict=False) if value is not None},
+                    {n: v for n, v in zip(query, values[len(headers) :], strict=True) if v is not None},
+                    by_name=choice.random() < 0.85,
+                )
+
+
+def _drawn(every: list[Any], choice: random.Random) -> list[Any]:
+    return [choice.choice(axis) for axis in every]
