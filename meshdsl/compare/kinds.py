@@ -1,0 +1,98 @@
+"""The kinds of object that a comparison asks for, and where.
+
+The table is data: what the targets emit, and what may drive a route (Flagger, Argo Rollouts), with the name that each
+has in the API. A test holds it against everything that the targets emit. It must not know how a cluster is reached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from meshdsl.compare.live import Kind, Scope
+from meshdsl.manifest import Manifest
+from meshdsl.targets.base import Target, TargetName
+
+_GATEWAY_API: Final = "gateway.networking.k8s.io"
+
+NAMESPACE: Final = Kind("", "v1", "Namespace", "namespaces", namespaced=False)
+CRD: Final = Kind(
+    "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False
+)
+
+_CORE = (
+    NAMESPACE,
+    Kind("", "v1", "Service", "services"),
+    Kind("apps", "v1", "DaemonSet", "daemonsets"),
+    Kind("apps", "v1", "Deployment", "deployments"),
+    Kind("apps", "v1", "StatefulSet", "statefulsets"),
+)
+_MESH_WIDE = (
+    Kind("security.istio.io", "v1", "AuthorizationPolicy", "authorizationpolicies"),
+    Kind("security.istio.io", "v1", "PeerAuthentication", "peerauthentications"),
+)
+"""What holds for the whole mesh if it is in Istio's root namespace, whoever wrote it."""
+_ISTIO = (
+    *_MESH_WIDE,
+    Kind("networking.istio.io", "v1", "DestinationRule", "destinationrules"),
+    Kind("networking.istio.io", "v1", "VirtualService", "virtualservices"),
+)
+_AMBIENT = (
+    *_MESH_WIDE,
+    Kind("networking.istio.io", "v1", "DestinationRule", "destinationrules"),
+    Kind(_GATEWAY_API, "v1", "Gateway", "gateways"),
+    Kind(_GATEWAY_API, "v1", "HTTPRoute", "httproutes"),
+)
+_LINKERD = (
+    Kind(_GATEWAY_API, "v1", "HTTPRoute", "httproutes"),
+    Kind("policy.linkerd.io", "v1alpha1", "AuthorizationPolicy", "authorizationpolicies"),
+    Kind("policy.linkerd.io", "v1alpha1", "MeshTLSAuthentication", "meshtlsauthentications"),
+    Kind("policy.linkerd.io", "v1alpha1", "NetworkAuthentication", "networkauthentications"),
+    Kind("policy.linkerd.io", "v1beta3", "Server", "servers"),
+    Kind("split.smi-spec.io", "v1alpha1", "TrafficSplit", "trafficsplits"),
+)
+
+OF_TARGET: Final[Mapping[TargetName, tuple[Kind, ...]]] = MappingProxyType(
+    {"istio": _CORE + _ISTIO, "ambient": _CORE + _AMBIENT, "linkerd": _CORE + _LINKERD}
+)
+"""What each target may emit, whatever the policies are."""
+
+DRIVERS: Final[tuple[Kind, ...]] = (
+    Kind("argoproj.io", "v1alpha1", "Rollout", "rollouts"),
+    Kind("flagger.app", "v1beta1", "Canary", "canaries"),
+)
+"""What moves the weights of a route by itself while a rollout goes on. Most clusters have none of them installed."""
+
+KINDS: Final[Mapping[tuple[str, str], Kind]] = MappingProxyType(
+    {(kind.api_version, kind.kind): kind for kind in (*_CORE, *_ISTIO, *_AMBIENT, *_LINKERD, *DRIVERS, CRD)}
+)
+"""Every kind that is known here, by ``apiVersion`` and ``kind``."""
+
+
+def scopes_of(manifests: Iterable[Manifest], target: Target) -> tuple[Scope, ...]:
+    """Everything to ask a cluster for, to compare it with these manifests.
+
+    Every kind of the target is asked for in every namespace that the manifests touch, not only the kinds that they
+    have there: what is no longer produced must be found, too. Objects outside of namespaces are asked for once. On
+    Istio and Ambient the policies of the root namespace are asked for always, because they hold everywhere.
+
+    Args:
+        manifests: of one bundle.
+        target: of that bundle.
+
+    Returns:
+        without repetitions, in a fixed order.
+    """
+    namespaces: set[str] = set()
+    for manifest in manifests:
+        namespace = manifest.ref.name if manifest.ref.kind == NAMESPACE.kind else manifest.ref.namespace
+        if namespace:
+            namespaces.add(namespace)
+    kinds = (*OF_TARGET[target.name], *DRIVERS)
+    scopes = {Scope(kind, "") for kind in kinds if not kind.namespaced}
+    scopes |= {Scope(kind, namespace) for kind in kinds if kind.namespaced for namespace in namespaces}
+    root = getattr(target, "root_namespace", "")
+    if root:
+        scopes |= {Scope(kind, root) for kind in _MESH_WIDE}
+    return tuple(sorted(scopes))
