@@ -30,6 +30,7 @@ from meshdsl import compiler, render
 from meshdsl.diagnostics import Diagnostic, MeshdslError
 from meshdsl.loading.load import load
 from meshdsl.model.environment import Environment
+from meshdsl.model.policy_set import PolicySet
 from meshdsl.report import report
 from meshdsl.targets.ambient import Ambient
 from meshdsl.targets.base import Target
@@ -106,7 +107,7 @@ def cases() -> tuple[Case, ...]:
 
 
 @cache
-def _loaded(case: Case) -> Any:
+def loaded(case: Case) -> PolicySet | MeshdslError:
     """The policies, or the error: loaded once for all targets."""
     try:
         return load(case.policies, environment=Environment(**case.settings.get("environment", {})), name=str(case))
@@ -117,7 +118,7 @@ def _loaded(case: Case) -> Any:
 @cache
 def outcome(case: Case, name: str) -> Outcome:
     """What a case gives on a target."""
-    policies = _loaded(case)
+    policies = loaded(case)
     if isinstance(policies, MeshdslError):
         return _errors(case, policies)
     try:
