@@ -75,4 +75,10 @@ PAGES: tuple[Page, ...] = (
         "two objects would decide. Give the rules the same callers, or paths that do not overlap; a prefix "
         "such as /a/* includes /a itself.",
     ),
+    Page(
+        "MESH649",
+        "who may come in, on a service without ports",
+        "Linkerd decides who may come in with a Server, which is for one port of the pods. A service that declares no "
+        "port gets none, so an Allow or a mode of mTLS of its own would come to nothing. Declare the ports.",
+    ),
 )

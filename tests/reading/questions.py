@@ -129,6 +129,9 @@ def questions(policies: meshdsl.PolicySet, most: int) -> Iterator[Request]:
         if not isinstance(one, meshdsl.Service):
             continue
         service = str(one)
+        if not cluster[service].ports:
+            for caller in who:
+                yield Request(caller, service, 1234, by_name=False)
         for port in cluster[service].ports:
             if port.protocol not in HTTP:
                 for caller, by_name in itertools.product(who, (True, False)):

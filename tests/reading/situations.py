@@ -100,7 +100,9 @@ SITUATIONS: Mapping[str, Sequence[Any]] = {
     ],
     "named target ports": [NAMED, WEB, Allow(NAMED, callers=(WEB,)), Timeout(NAMED.route("r", port=80), "1s")],
     "a rule for a named target port": [NAMED, WEB, Allow(NAMED, callers=(WEB,), ports=(80,))],
-    "no ports": [BARE, WEB, Allow(BARE, callers=(WEB,)), DefaultDeny(PROD)],
+    "no ports, and an allow": [BARE, WEB, Allow(BARE, callers=(WEB,)), DefaultDeny(PROD)],
+    "no ports, and a mode of its own": [BARE, WEB, MutualTls(BARE, mode="strict")],
+    "no ports in a closed namespace": [BARE, WEB, DefaultDeny(PROD), MutualTls(PROD, mode="strict")],
     # ------------------------------------------------------------------ access
     "allows of two levels add up": [
         API,
@@ -356,6 +358,8 @@ REFUSED: Mapping[str, Mapping[str, str]] = {
         "linkerd": "MESH645",
     },
     "a rule for a named target port": {"istio": "MESH602", "ambient": "MESH602"},
+    "no ports, and an allow": {"linkerd": "MESH649"},
+    "no ports, and a mode of its own": {"linkerd": "MESH649"},
     "anyone at all for some requests": {"ambient": "MESH623"},
     "identities denied where plain text is taken": {"istio": "MESH404", "ambient": "MESH404"},
     "two services, one pod, rules for one": {"istio": "MESH605", "ambient": "MESH605", "linkerd": "MESH647"},

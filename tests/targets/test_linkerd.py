@@ -145,7 +145,7 @@ def test_every_feature_has_a_row_with_a_note_where_one_is_owed() -> None:
 
 
 def test_each_code_has_a_page() -> None:
-    assert [page.code for page in codes.PAGES] == [f"MESH{n}" for n in range(641, 649)]
+    assert [page.code for page in codes.PAGES] == [f"MESH{n}" for n in range(641, 650)]
 
 
 # ---------------------------------------------------------------------------------------------------------- routes
@@ -733,6 +733,11 @@ def test_an_open_service_in_front_of_the_pods_of_a_closed_one_is_refused() -> No
     assert codes_of(closed(), replace(other, labels=(("app", "api"), ("tier", "admin")))) == ["MESH647"]
     assert codes_of(closed(), replace(other, ports=(Port(9090, "", Protocol.HTTP, 9090),))) == []
     assert codes_of(closed(labels=(("app", "api"), ("tier", "admin"))), other) == []
+
+
+def test_who_may_reach_a_service_without_ports_cannot_be_written() -> None:
+    assert codes_of(closed(Allow(IN_MESH), ports=())) == ["MESH649"]
+    assert codes_of(replace(API, ports=())) == []
 
 
 # ------------------------------------------------------------------------------------------------------------ mTLS

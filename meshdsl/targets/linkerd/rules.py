@@ -36,6 +36,7 @@ def check(plan: Plan, *, timeout_field: bool, smi: bool) -> Iterator[Diagnostic]
             for port in service.ports:
                 yield from _routes(service, port, timeout_field=timeout_field)
         yield from _proxy(service)
+        yield from _no_ports(service, plan)
         if service.access.closed:
             for listener in listeners(service):
                 yield from _access(service, listener)
@@ -213,6 +214,25 @@ def _probe_aliases(service: Service, listener: Listener) -> Iterator[Diagnostic]
                 " whether a name and a number are one port is only known in the pod",
                 help=f"write the probe's port as the service's target is written: {listener.target!r}",
             )
+
+
+def _no_ports(service: Service, plan: Plan) -> Iterator[Diagnostic]:
+    """Without a port there is no Server: who may come in would not be written anywhere."""
+    mtls = service.mtls
+    own_mode = mtls is not None and mtls.mode is not plan.namespace(service.namespace).effective_mtls
+    sources = [allow.source for allow in service.access.allow] + (
+        [mtls.source] if mtls is not None and own_mode else []
+    )
+    if service.ports or not sources:
+        return  # what a DefaultDeny closes is closed by the default policy of the namespace
+    yield refused(
+        "MESH649",
+        f"{service} has no ports, so the mesh cannot be told who may come in",
+        sources[0],
+        reason="the mesh decides for a port of a pod; without one the policy would come to nothing",
+        help="declare the service's port or ports",
+        related=_related("the service", service.source),
+    )
 
 
 def _overlapping_servers(plan: Plan) -> Iterator[Diagnostic]:
