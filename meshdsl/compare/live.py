@@ -81,6 +81,8 @@ class Snapshot:
         crds: the CustomResourceDefinitions that are installed, as objects; None if they could not be read or do not
             matter (a dump without them), and then the rules for built-in and known kinds are used.
         name: for people: the context, or the path.
+        applied: ``(group, kind, namespace, name)`` of what is not whole: a file of ours with the fields of a partial
+            manifest, so that all that stands in it is ours. A cluster has none.
     """
 
     objects: Sequence[LiveObject]
@@ -88,6 +90,7 @@ class Snapshot:
     unknown: tuple[Unknown, ...] = ()
     crds: Sequence[LiveObject] | None = None
     name: str = ""
+    applied: frozenset[tuple[str, str, str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,6 +150,8 @@ class DiffReport:
         risks: the most serious kind first.
         unknown: what could not be told.
         compared: how many objects of ours were compared.
+        aside: objects that agree, with what is worth a word all the same (``action`` update, no ``fields``): fields that
+            are delegated, fields of others, a deletion that is pending. They are no difference.
     """
 
     cluster: str
@@ -162,6 +164,7 @@ class DiffReport:
     compared: int = 0
     policy_note: str = ""
     access_note: str = ""
+    aside: tuple[ObjectChange, ...] = ()
 
     @property
     def is_empty(self) -> bool:
