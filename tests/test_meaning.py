@@ -114,10 +114,12 @@ def allowances(traffic: Traffic, target: Target) -> Traffic:
     retry = traffic.retry
     if target.name != "istio" and isinstance(retry, Retries):
         retry = replace(retry, conditions=frozenset(), statuses=_statuses(retry))
-    redirect = traffic.redirect
+    redirect, breaker = traffic.redirect, traffic.breaker
+    if target.name == "linkerd" and breaker is not None:
+        breaker = replace(breaker, interval=None, max_ejection_percent=None)  # neither is enforced
     if target.name == "linkerd" and redirect is not None:
         redirect = replace(redirect, port=0)  # it repeats the authority that the caller used
-    return replace(traffic, retry=retry, redirect=redirect)
+    return replace(traffic, retry=retry, redirect=redirect, breaker=breaker)
 
 
 def _statuses(retry: Retries) -> frozenset[int]:

@@ -17,11 +17,12 @@ from dataclasses import replace
 from typing import Any
 
 from tests.reading import http_route
-from tests.reading.istio import Rules, literal, mtls_mode, principal_of, selects
+from tests.reading.istio import Rules, breaker_of, literal, mtls_mode, principal_of, selects
 from tests.reading.words import (
     HTTP,
     MESH,
     Answer,
+    Breaker,
     Cluster,
     Kube,
     Labels,
@@ -71,6 +72,7 @@ class Ambient:
         self.routes: dict[tuple[str, int], Body] = {}
         self.at_waypoint: dict[str, list[Body]] = {}
         self.at_ztunnel: list[Body] = []
+        self.breakers: dict[str, Breaker | None] = {}
         for one in objects:
             self._known(one)
 
@@ -104,6 +106,8 @@ class Ambient:
                 self.at_ztunnel.append(one)
         elif kind == "DestinationRule":
             only(spec, "host", "exportTo", "trafficPolicy", where=kind)
+            host, _, where = spec["host"].partition(".")
+            self.breakers[f"{where.partition('.')[0]}/{host}"] = breaker_of(spec["trafficPolicy"])
         elif kind == "Namespace":
             only(labels(one), "istio.io/dataplane-mode", "istio.io/rev", where="labels of a namespace")
         elif kind not in ("PeerAuthentication", "Deployment", "StatefulSet", "DaemonSet"):
@@ -173,7 +177,9 @@ class Ambient:
         """What the waypoint does; None if nothing matches."""
         found = self.routes.get((f"{service.namespace}/{service.name}", request.port))
         if found is None:
-            return Traffic(backends=shares([(service.backend(request.port), 1)]), retry=MESH, path=request.path)
+            backends = shares([(service.backend(request.port), 1)])
+            breaker = self.breakers.get(f"{service.namespace}/{service.name}")
+            return Traffic(backends=backends, retry=MESH, path=request.path, breaker=breaker)
         best: tuple[tuple[int, ...], Body, Body] | None = None
         for rule in found["spec"]["rules"]:
             only(rule, "name", "matches", "filters", "backendRefs", "timeouts", "retry", where="rule")
@@ -204,8 +210,12 @@ class Ambient:
         if "backendRequest" in timeouts and "retry" not in rule:
             raise Unmodelled("backendRequest without retry takes the place of request")
         references = [(http_route.backend(one, self.cluster), one["weight"]) for one in rule["backendRefs"]]
+        breakers = {self.breakers.get(f"{one['namespace']}/{one['name']}") for one in rule["backendRefs"]}
+        if len(breakers) > 1:
+            raise Unmodelled("backends with different breakers")
         return replace(
             traffic,
+            breaker=breakers.pop(),
             backends=shares(references),
             timeout=milliseconds(timeouts["request"]) if "request" in timeouts else None,
             retry=self._retry(rule.get("retry"), timeouts.get("backendRequest")),

@@ -22,6 +22,7 @@ from tests.reading.words import (
     MESH,
     Answer,
     Backend,
+    Breaker,
     Caller,
     Cluster,
     Kube,
@@ -245,6 +246,42 @@ def value_holds(match: Body, actual: str | None) -> bool:
     return bool(match.get("exact", actual) == actual)
 
 
+def breaker_of(policy: Body) -> Breaker | None:
+    """``trafficPolicy`` of a DestinationRule; subsets inherit it. A counter of 0 is off."""
+    only(policy, "connectionPool", "outlierDetection", where="trafficPolicy")
+    if not policy:
+        return None
+    pool = only(policy.get("connectionPool", {}), "tcp", "http", where="connectionPool")
+    tcp = only(pool.get("tcp", {}), "maxConnections", where="tcp")
+    http = only(
+        pool.get("http", {}), "http1MaxPendingRequests", "http2MaxRequests", "maxRequestsPerConnection", where="http"
+    )
+    if 0 in tcp.values() or 0 in http.values():
+        raise Unmodelled("a limit of 0 is none")
+    outlier = policy.get("outlierDetection")
+    if outlier is None:
+        ejection: tuple[int | None, ...] = (None,) * 5
+    else:
+        only(
+            outlier, "consecutive5xxErrors", "consecutiveGatewayErrors", "interval", "baseEjectionTime",
+            "maxEjectionPercent", where="outlierDetection",
+        )  # fmt: skip
+        ejection = (
+            outlier["consecutive5xxErrors"] or None,
+            outlier["consecutiveGatewayErrors"] or None,
+            milliseconds(outlier["interval"]),
+            milliseconds(outlier["baseEjectionTime"]),
+            outlier["maxEjectionPercent"],
+        )
+    return Breaker(
+        tcp.get("maxConnections"),
+        http.get("http1MaxPendingRequests"),
+        http.get("http2MaxRequests"),
+        http.get("maxRequestsPerConnection"),
+        *ejection,
+    )
+
+
 class Istio:
     """The objects, indexed."""
 
@@ -264,6 +301,7 @@ class Istio:
         self.cluster_domain = cluster_domain
         self.routes: dict[str, Body] = {}
         self.subsets: dict[tuple[str, str], Labels] = {}
+        self.breakers: dict[str, Breaker | None] = {}
         self.authorization = list(of_kind(objects, "AuthorizationPolicy"))
         for one in objects:
             self._known(one)
@@ -284,6 +322,9 @@ class Istio:
                 raise Unmodelled("a DestinationRule for some clients")
             if self._service(spec["host"]).namespace != one["metadata"]["namespace"]:
                 raise Unmodelled("a DestinationRule outside its service's namespace")
+            if spec["host"] in self.breakers:
+                raise Unmodelled("two DestinationRules of a host")
+            self.breakers[spec["host"]] = breaker_of(spec.get("trafficPolicy", {}))
             for subset in spec.get("subsets", ()):
                 only(subset, "name", "labels", where="a subset")
                 if (spec["host"], subset["name"]) in self.subsets:
@@ -339,10 +380,11 @@ class Istio:
 
     def traffic(self, service: Kube, request: Request) -> Traffic | None:
         """What the caller's sidecar does; None if nothing matches."""
-        found = self.routes.get(f"{service.name}.{service.namespace}.svc.{self.cluster_domain}")
+        host = f"{service.name}.{service.namespace}.svc.{self.cluster_domain}"
+        found = self.routes.get(host)
         if found is None:
             backends = shares([(service.backend(request.port), 1)])
-            return Traffic(backends=backends, retry=MESH, path=request.path)
+            return Traffic(backends=backends, retry=MESH, path=request.path, breaker=self.breakers.get(host))
         for rule in found["spec"]["http"]:
             only(
                 rule, "name", "match", "route", "redirect", "rewrite", "timeout", "retries", "fault", "mirrors",
@@ -381,6 +423,7 @@ class Istio:
             retry=retries_of(rule.get("retries")),
             edits=frozenset(_edits(rule.get("headers", {}))),
             path=request.path,
+            breaker=self._breaker(rule["route"]),
         )
         fault = only(rule.get("fault", {}), "delay", "abort", where="fault")
         if "delay" in fault:
@@ -403,6 +446,12 @@ class Istio:
         if len(route) == 1:
             return shares([(self._destination(route[0]["destination"]), 1)])
         return shares((self._destination(one["destination"]), one.get("weight", 0)) for one in route)
+
+    def _breaker(self, route: Sequence[Body]) -> Breaker | None:
+        found = {self.breakers.get(one["destination"]["host"]) for one in route}
+        if len(found) > 1:
+            raise Unmodelled("destinations with different breakers")
+        return found.pop()
 
     def _destination(self, destination: Body) -> Backend:
         only(destination, "host", "port", "subset", where="destination")

@@ -22,6 +22,7 @@ from tests.reading import http_route
 from tests.reading.words import (
     HTTP,
     Answer,
+    Breaker,
     Caller,
     Cluster,
     Kube,
@@ -73,6 +74,7 @@ class Linkerd:
         self.inbound: dict[str, list[Body]] = {}
         self.servers: list[Body] = []
         self.splits: dict[str, Body] = {}
+        self.breakers: dict[str, Breaker] = {}
         self.defaults: dict[str, str] = {}
         self.policies: dict[tuple[str, str, str], list[Body]] = {}
         self.authentications: dict[tuple[str, str, str], Body] = {}
@@ -106,6 +108,8 @@ class Linkerd:
                 self.cluster.add(http_route.emitted_service(one, ()))
             if labels(one) or any(not a.startswith("balancer.linkerd.io/") for a in annotations(one)):
                 raise Unmodelled(f"labels or annotations of a Service: {one['metadata']}")
+            if annotations(one):
+                self.breakers[f"{namespace}/{name}"] = _breaker(annotations(one))
         elif kind == "TrafficSplit":
             only(spec, "service", "backends", where=kind)
             self.splits[f"{namespace}/{spec['service'].partition('.')[0]}"] = one
@@ -161,7 +165,8 @@ class Linkerd:
     def traffic(self, service: Kube, request: Request) -> Traffic | None:
         """What the caller's proxy does; None if nothing matches."""
         key = f"{service.namespace}/{service.name}"
-        plain = Traffic(backends=shares([(service.backend(request.port), 1)]), path=request.path)
+        breaker = self.breakers.get(key)  # of the Service that is called, whatever the backends say
+        plain = Traffic(backends=shares([(service.backend(request.port), 1)]), path=request.path, breaker=breaker)
         if key in self.splits:
             if any(name == key for name, _ in self.outbound):
                 raise Unmodelled("a TrafficSplit switches the routes of its Service off")
@@ -171,14 +176,14 @@ class Linkerd:
                 weighted.append(
                     (self.cluster[f"{service.namespace}/{one['service']}"].backend(request.port), one["weight"])
                 )
-            return replace(plain, backends=shares(weighted))
+            return replace(plain, backends=shares(weighted), breaker=None)
         routes = self.outbound.get((key, request.port))
         if routes is None:
             return plain
         best = _best(routes, request)
-        return None if best is None else self._rule(*best, request)
+        return None if best is None else self._rule(*best, request, breaker)
 
-    def _rule(self, route: Body, rule: Body, request: Request) -> Traffic:
+    def _rule(self, route: Body, rule: Body, request: Request, breaker: Breaker | None) -> Traffic:
         traffic = Traffic(path=request.path)
         for kind, content in http_route.filters(rule, FILTERS):
             if kind == "RequestRedirect":
@@ -198,6 +203,7 @@ class Linkerd:
             backends=shares(references),
             timeout=None if timeout is None else milliseconds(timeout),
             retry=_retry(annotations(route)),
+            breaker=breaker,
         )
 
     # ------------------------------------------------------------------ inbound
@@ -315,6 +321,17 @@ def _retry(found: Mapping[str, str]) -> Retries | None:
     return Retries(
         int(limit or 1), frozenset(), frozenset(statuses), None if timeout is None else milliseconds(timeout)
     )
+
+
+def _breaker(found: Mapping[str, str]) -> Breaker:
+    """Consecutive accrual: a mistake in any of its annotations would drop all of them."""
+    prefix = "balancer.linkerd.io/failure-accrual"
+    names = ("", *(f"-consecutive-{name}" for name in ("max-failures", "min-penalty", "max-penalty", "jitter-ratio")))
+    only(found, *(prefix + name for name in names), where="annotations of a Service")
+    least, most = (milliseconds(found[f"{prefix}-consecutive-{name}-penalty"]) for name in ("min", "max"))
+    if found[prefix] != "consecutive" or not 0 < least <= most:
+        raise Unmodelled(f"accrual {found}")
+    return Breaker(consecutive_5xx=int(found[f"{prefix}-consecutive-max-failures"]), base_ejection_time=least)
 
 
 def _redirect(redirect: Body, request: Request) -> Redirected:

@@ -19,6 +19,7 @@ from tests.reading.words import (
     MESH,
     Answer,
     Backend,
+    Breaker,
     Caller,
     Cluster,
     Redirected,
@@ -208,6 +209,7 @@ class Reading:
             edits=frozenset() if headers is None else frozenset(_edits(headers)),
             path=request.path if rewrite is None or rewrite.path is None else _rewritten(route, rewrite.path, request),
             host=None if rewrite is None else rewrite.host,
+            breaker=_breaker(nearest(meshdsl.Breaker)),
         )
 
     def _backends(self, service: meshdsl.Service, policy: Any, request: Request) -> frozenset[tuple[Backend, Fraction]]:
@@ -313,6 +315,23 @@ class Reading:
             return str(named) == caller.namespace
         account = (named.service_account or named.name) if isinstance(named, meshdsl.Service) else named.name
         return (str(named.namespace), account) == (caller.namespace, caller.account)
+
+
+def _breaker(policy: Any) -> Breaker | None:
+    if policy is None:
+        return None
+    ejects = policy.consecutive_5xx is not None or policy.consecutive_gateway_errors is not None
+    return Breaker(
+        policy.max_connections,
+        policy.max_pending_requests,
+        policy.max_requests,
+        policy.max_requests_per_connection,
+        policy.consecutive_5xx,
+        policy.consecutive_gateway_errors,
+        _ms(policy.interval) if ejects else None,
+        _ms(policy.base_ejection_time) if ejects else None,
+        policy.max_ejection_percent if ejects else None,
+    )
 
 
 def _ms(duration: Any) -> int:

@@ -12,6 +12,7 @@ from meshdsl import (
     Abort,
     Allow,
     Anyone,
+    Breaker,
     Canary,
     Cookie,
     DefaultDeny,
@@ -258,6 +259,17 @@ SITUATIONS: Mapping[str, Sequence[Any]] = {
         Allow(API, callers=(WEB,), headers=(CANARY_HEADER,)),
     ],
     # ------------------------------------------------------------------ traffic
+    "a breaker of every version": [API, _canary(API), Breaker(API, consecutive_5xx=5, base_ejection_time="20s")],
+    "a breaker without routes": [MANY, Breaker(MANY, consecutive_5xx=5, interval="5s", max_ejection_percent=50)],
+    "a breaker of the namespace with limits": [
+        API,
+        WEB,
+        _canary(API),
+        Breaker(
+            PROD, max_connections=3, max_pending_requests=4, max_requests=5, consecutive_gateway_errors=2, only=ISTIO
+        ),
+        Breaker(Mesh(), consecutive_5xx=7),
+    ],
     "a canary by header and routes": [
         API,
         _canary(API, when=CANARY_HEADER),

@@ -92,6 +92,21 @@ class Redirected:
     path: str
 
 
+@dataclass(frozen=True)
+class Breaker:
+    """Limits and ejection; None for what is not given, durations in milliseconds."""
+
+    connections: int | None = None
+    pending: int | None = None
+    requests: int | None = None
+    requests_per_connection: int | None = None
+    consecutive_5xx: int | None = None
+    consecutive_gateway_errors: int | None = None
+    interval: int | None = None
+    base_ejection_time: int | None = None
+    max_ejection_percent: int | None = None
+
+
 MESH = "as the mesh does"
 
 
@@ -118,6 +133,7 @@ class Traffic:
     path: str = ""
     host: str | None = None
     redirect: Redirected | None = None
+    breaker: Breaker | None = None
 
 
 @dataclass(frozen=True)
