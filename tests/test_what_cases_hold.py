@@ -37,7 +37,6 @@ NO_OUTPUT = {
     (Istio, "gateway_api"): "no object of the Gateway API is written",
     (Istio, "gateway_api_channel"): "no object of the Gateway API is written",
     (Linkerd, "gateway_api_channel"): "no field of the experimental channel is written",
-    (Linkerd, "gateway_api"): "no field newer than the oldest version is written",
 }
 """Profile fields that change nothing on a mesh."""
 

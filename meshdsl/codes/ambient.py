@@ -72,12 +72,6 @@ PAGES: tuple[Page, ...] = (
         "route that has a path.",
     ),
     Page(
-        "MESH629",
-        "a redirect status newer than the CRDs",
-        "The standard HTTPRoute before Gateway API 1.5 takes the redirect statuses 301 and 302 alone; 303, 307 "
-        "and 308 came later. Use one of the two, or install newer CRDs and say so in the profile (gateway_api).",
-    ),
-    Page(
         "MESH630",
         "a mirror to a service with access rules",
         "In ambient the copies of a mirror are sent by the waypoint, under the waypoint's identity. Access rules "

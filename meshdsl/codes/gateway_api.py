@@ -54,4 +54,10 @@ PAGES: tuple[Page, ...] = (
         "once; the API server refuses a second one. Join the values into one, separated by commas, which HTTP "
         "reads as the same; set-cookie is the exception, and cannot be added twice.",
     ),
+    Page(
+        "MESH677",
+        "a redirect status newer than the CRDs",
+        "The standard HTTPRoute before Gateway API 1.5 takes the redirect statuses 301 and 302 alone; 303, 307 "
+        "and 308 came later. Use one of the two, or install newer CRDs and say so in the profile (gateway_api).",
+    ),
 )

@@ -11,7 +11,7 @@ from typing import Final
 
 from meshdsl.diagnostics import Diagnostic
 from meshdsl.plan.intent import HeaderEdits, Match, PathKind, Plan, Port, Rule, Service
-from meshdsl.targets.base import refused
+from meshdsl.targets.base import at_least, refused
 from meshdsl.targets.gateway_api import merged, regex, version_service_name
 from meshdsl.values import service_name
 
@@ -19,6 +19,8 @@ MAX_RULES: Final = 16
 MAX_MATCHES: Final = 128
 MAX_ITEMS: Final = 16
 """Of header conditions, query conditions, backends, and of each list of header edits."""
+ALL_REDIRECTS_SINCE: Final = "1.5"
+"""The first Gateway API whose standard HTTPRoute surely takes the statuses 303, 307 and 308."""
 MAX_VALUE: Final = 1024
 """Characters of a path or query value; an anchored regular expression is six longer than what was written."""
 
@@ -97,6 +99,27 @@ def check_rules(rules: Sequence[Rule], service: Service, port: Port, *, anchor: 
                 reason="an HTTPRoute names each header once in each list of edits",
                 help="join the values with a comma into one",
             )
+
+
+def check_redirect(rule: Rule, service: Service, port: Port, gateway_api: str) -> Iterator[Diagnostic]:
+    """Whether the installed CRDs take the status of a redirect.
+
+    Args:
+        rule: that may redirect.
+        service: whose port it is, for the message.
+        port: the rule's port.
+        gateway_api: version of the installed CRDs.
+    """
+    if rule.redirect is None or rule.redirect.status in (301, 302) or at_least(gateway_api, ALL_REDIRECTS_SINCE):
+        return
+    yield refused(
+        "MESH677",
+        f"rule {rule.name} of port {port.number} of {service} redirects with status {rule.redirect.status}",
+        rule.redirect.source,
+        field="status",
+        reason=f"the HTTPRoute of Gateway API {gateway_api} takes 301 and 302 alone",
+        help=f'use 301 or 302, or install Gateway API {ALL_REDIRECTS_SINCE} and set gateway_api="…"',
+    )
 
 
 def check_match(match: Match, *, anchor: bool) -> Iterator[str]:

@@ -517,7 +517,7 @@ def test_a_path_put_before_every_path_would_lose_its_slash(path: Path | None, ne
 def test_a_redirect_by_method_needs_newer_crds() -> None:
     world = plan(api(http(_rule("old", Path(PathKind.EXACT, "/old"), redirect=Redirect(308, path="/new")), ROUTED)))
     assert codes(world) == []
-    assert codes(world, replace(EXPERIMENTAL, gateway_api="1.4")) == ["MESH629"]
+    assert codes(world, replace(EXPERIMENTAL, gateway_api="1.4")) == ["MESH677"]
 
 
 def test_a_redirect_does_nothing_else() -> None:

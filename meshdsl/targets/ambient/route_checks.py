@@ -15,9 +15,7 @@ from meshdsl.plan.intent import Match, PathKind, Port, Rule, Service
 from meshdsl.plan.matching import Undecidable, intersection
 from meshdsl.targets.ambient.http_route import ALWAYS_RETRIED, CODES, has_path_regex
 from meshdsl.targets.base import at_least, refused
-
-ALL_REDIRECTS_SINCE: Final = "1.5"
-"""The first Gateway API whose standard HTTPRoute surely takes the statuses 303, 307 and 308."""
+from meshdsl.targets.gateway_limits import check_redirect
 
 ALL_PORTS_SINCE: Final = "1.30"
 """The first Istio whose waypoints read the routes of every port of a service."""
@@ -35,7 +33,8 @@ def routes_can_be_written(service: Service, port: Port, gateway_api: str) -> Ite
         where = f"rule {rule.name} of port {port.number} of {service}"
         yield from _retries(rule, service)
         yield from _path_is_replaced_whole(rule, where)
-        yield from _redirect(rule, where, gateway_api)
+        yield from _redirects_alone(rule, where)
+        yield from check_redirect(rule, service, port, gateway_api)
     yield from _order_is_kept(service, port)
 
 
@@ -101,7 +100,7 @@ def _path_is_replaced_whole(rule: Rule, where: str) -> Iterator[Diagnostic]:
     )
 
 
-def _redirect(rule: Rule, where: str, gateway_api: str) -> Iterator[Diagnostic]:
+def _redirects_alone(rule: Rule, where: str) -> Iterator[Diagnostic]:
     if rule.redirect is None:
         return
     for what, part in (("mirror", rule.mirror), ("rewrite", rule.rewrite)):
@@ -114,15 +113,6 @@ def _redirect(rule: Rule, where: str, gateway_api: str) -> Iterator[Diagnostic]:
                 help=f"put the {what} on another route of the service, or leave it out",
                 related=(("the redirect", rule.redirect.source.origin),) if rule.redirect.source.origin else (),
             )
-    if rule.redirect.status not in (301, 302) and not at_least(gateway_api, ALL_REDIRECTS_SINCE):
-        yield refused(
-            "MESH629",
-            f"{where} redirects with status {rule.redirect.status}",
-            rule.redirect.source,
-            field="status",
-            reason=f"the HTTPRoute of Gateway API {gateway_api} takes 301 and 302 alone",
-            help=f'use 301 or 302, or install Gateway API {ALL_REDIRECTS_SINCE} and set gateway_api="…"',
-        )
 
 
 def _order_is_kept(service: Service, port: Port) -> Iterator[Diagnostic]:

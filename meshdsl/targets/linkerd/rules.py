@@ -8,7 +8,7 @@ from itertools import combinations
 from meshdsl.diagnostics import Diagnostic, Origin
 from meshdsl.plan.intent import Allow, Plan, Port, Rule, Service, Source
 from meshdsl.targets.base import refused
-from meshdsl.targets.gateway_limits import check_match, check_rules, check_version_services
+from meshdsl.targets.gateway_limits import check_match, check_redirect, check_rules, check_version_services
 from meshdsl.targets.linkerd.atoms import Inexact, applicable, atoms, grants
 from meshdsl.targets.linkerd.http_route import classes
 from meshdsl.targets.linkerd.namespace import proxy_annotations
@@ -20,13 +20,14 @@ _ARRIVES_AS = 502
 """What the callee's proxy answers for an application that resets or refuses (measured)."""
 
 
-def check(plan: Plan, *, timeout_field: bool, smi: bool) -> Iterator[Diagnostic]:
+def check(plan: Plan, *, timeout_field: bool, smi: bool, gateway_api: str) -> Iterator[Diagnostic]:
     """Every finding of Linkerd's own rules.
 
     Args:
         plan: what is meant.
         timeout_field: whether a timeout is a field of the rule; else it is part of the route's class.
         smi: whether splits are written as TrafficSplits.
+        gateway_api: version of the installed Gateway API CRDs.
     """
     yield from check_version_services(plan, lambda service: service.used_versions)
     for service in plan.services:
@@ -35,6 +36,8 @@ def check(plan: Plan, *, timeout_field: bool, smi: bool) -> Iterator[Diagnostic]
         else:
             for port in service.ports:
                 yield from _routes(service, port, timeout_field=timeout_field)
+                for rule in port.rules:
+                    yield from check_redirect(rule, service, port, gateway_api)
         yield from _proxy(service)
         yield from _no_ports(service, plan)
         if service.access.closed:
@@ -79,7 +82,7 @@ def _reset_alone(service: Service, rule: Rule) -> Iterator[Diagnostic]:
         return
     yield refused(
         "MESH641",
-        f"the retries of rule {rule.name} of {service} name {', '.join(resets)} without 5xx or gateway-error",
+        f"the retries of {service} name {', '.join(resets)} without 5xx or gateway-error",
         retry.source,
         field="retry_on",
         reason="the mesh retries by status alone; a reset or refused connection arrives as 502, among others",

@@ -65,7 +65,9 @@ class Linkerd(Target):
 
     def check(self, plan: Plan) -> Iterator[Diagnostic]:
         """What Linkerd cannot do although each field alone is supported."""
-        yield from check(plan, timeout_field=self.has_timeout_field, smi=self.split_api == "smi")
+        yield from check(
+            plan, timeout_field=self.has_timeout_field, smi=self.split_api == "smi", gateway_api=self.gateway_api
+        )
 
     def lower_mesh(self, plan: Plan) -> Iterator[Manifest]:  # noqa: ARG002  # the mesh's own defaults are set by Helm
         """Nothing: what holds for the whole mesh is set when it is installed."""
