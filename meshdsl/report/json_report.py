@@ -28,13 +28,14 @@ def document(findings: Iterable[Finding], command: str, summary: Mapping[str, Js
         "version": DOCUMENT_VERSION,
         "meshdsl": VERSION,
         "command": command,
-        "diagnostics": [_diagnostic(finding) for finding in findings],
+        "diagnostics": [diagnostic_json(finding) for finding in findings],
         "summary": summary,
     }
     return json.dumps(body, indent=2, ensure_ascii=False) + "\n"
 
 
-def _diagnostic(finding: Finding) -> Mapping[str, Json]:
+def diagnostic_json(finding: Finding) -> Mapping[str, Json]:
+    """One finding."""
     found, where = finding.diagnostic, finding.location
     place: Json = None
     if where is not None:

@@ -1,0 +1,137 @@
+"""The codes of what `meshdsl diff` reports: risks, what could not be told, and revisions."""
+
+from __future__ import annotations
+
+from meshdsl.codes.page import Page
+
+_RISKS: tuple[Page, ...] = (
+    Page(
+        "MESH861",
+        "Widened access",
+        "After this change somebody may make requests that they could not make before. That is often what is wanted, "
+        "and it is the first thing that a reviewer should read. The sentence names the callers, the service, the "
+        "methods and the paths; `meshdsl diff --view access` shows all rows. Narrow the `Allow`, or keep the `Deny` "
+        "or `DefaultDeny` that goes away, if it is not meant. `--fail-on widened-access` makes a run fail on it.",
+    ),
+    Page(
+        "MESH862",
+        "Weakened mTLS",
+        "Traffic that had to be encrypted and authenticated may now be plain, because mTLS goes from strict to "
+        "permissive or off, or the policy goes away. A caller without an identity is then let in wherever no rule "
+        "asks for one. `--fail-on weakened-mtls` makes a run fail on it.",
+    ),
+    Page(
+        "MESH863",
+        "Moved traffic",
+        "A large part of a service's requests goes to another version, all at once. Move it in smaller steps, or make "
+        "sure that the version that receives it has enough replicas. `--fail-on moved-traffic` makes a run fail on it.",
+    ),
+    Page(
+        "MESH864",
+        "Removed breaker",
+        "A service had limits, or ejected pods that fail, and would not any more: one slow service can then hold the "
+        "requests of all its callers. `--fail-on removed-breaker` makes a run fail on it.",
+    ),
+    Page(
+        "MESH865",
+        "Removed timeout",
+        "Requests that ended after some time would wait for as long as the service takes, or for the default of the "
+        "mesh. `--fail-on removed-timeout` makes a run fail on it.",
+    ),
+    Page(
+        "MESH866",
+        "Unsafe retries",
+        "Requests that change something (POST, PATCH) would be sent again after a failure, so that one of them may be "
+        "done twice. Name the methods that are safe, or `Retry.never` for the route. `--fail-on unsafe-retries` makes "
+        "a run fail on it.",
+    ),
+    Page(
+        "MESH867",
+        "Removed fence",
+        "A policy that refuses requests (a `Deny`, a `DefaultDeny`, or the object that enforces them) would be gone. "
+        "What it kept out is let in, unless another policy refuses it too. `--fail-on removed-fence` makes a run fail "
+        "on it.",
+    ),
+    Page(
+        "MESH868",
+        "An order of apply that breaks for a moment",
+        "The objects are right together, but while they are applied one by one there is a moment in which requests "
+        "fail or pass that should not: a route to a version whose subset is not there yet, or a fence that goes "
+        "before its successor comes. Apply them in the order of the build, or in two steps. `--fail-on "
+        "breaking-order` makes a run fail on it.",
+    ),
+    Page(
+        "MESH869",
+        "A field that the cluster would drop",
+        "The definition of this kind in the cluster has no such field, so that the API server would leave it out, or "
+        "refuse the object. The usual case is a Gateway API of the standard channel, which has no `retry`. Install "
+        "the definitions that the profile of the cluster names, or change the profile. `--fail-on dropped-field` "
+        "makes a run fail on it.",
+    ),
+)
+"""In the order of :class:`meshdsl.compare.report.Risk`."""
+
+_OTHERS: tuple[Page, ...] = (
+    Page(
+        "MESH870",
+        "Not known",
+        "Some kind or namespace could not be read: it is forbidden, its definition is not installed, or the API did "
+        "not answer. What was read is shown; what was not may differ or agree, so the exit code is 3. `meshdsl diff "
+        "--show-rbac` prints the smallest ClusterRole that a whole diff needs.",
+    ),
+    Page(
+        "MESH871",
+        "No such revision",
+        "`--against git:REV` takes anything that git resolves to a commit: a branch, a tag, a hash, `HEAD~1`. This "
+        "one does not. In CI the usual cause is a shallow checkout, which has no other branch: fetch it first "
+        "(`git fetch origin main`), or check out with full history.",
+    ),
+    Page(
+        "MESH872",
+        "No git repository",
+        "`--against git:REV` reads the policies of that revision from the git repository that the configuration lies "
+        "in, and there is none. Run it in a clone, or compare with a folder or a dump instead: `--against DIR`.",
+    ),
+    Page(
+        "MESH873",
+        "Git is not there, or failed",
+        "Revisions are read by the `git` program, by two commands that only read: `git ls-tree` and `git cat-file`. "
+        "The reason is what git says. Its protection of repositories that another user owns is one of them: see "
+        "`safe.directory` in git's documentation.",
+    ),
+    Page(
+        "MESH874",
+        "A revision that cannot be written out",
+        "The revision has a file name that no checkout would write, such as one with `..` in it, or git does not have "
+        "all of its files (a partial clone, a damaged repository). Nothing of it is compared, because an answer from "
+        "half of the policies would be wrong.",
+    ),
+    Page(
+        "MESH875",
+        "The revision has no configuration",
+        "At the place of today's configuration, and in the folders above it, that revision has no `meshdsl.toml` and "
+        "no `[tool.meshdsl]`. It is older than the configuration, or the configuration has moved. Compare with a "
+        "revision that has one, or choose a mesh with `--target` and the policies with PATH.",
+    ),
+    Page(
+        "MESH876",
+        "The report cannot be written",
+        "The file of `--output` cannot be made or replaced. It is written beside its place and then renamed, so the "
+        "folder must be writable; an existing file stays as it was.",
+    ),
+    Page(
+        "MESH877",
+        "The API server would refuse an object",
+        "With `--server-side` the API server was asked to apply each object without keeping it, and refused this one. "
+        "The reason is its own sentence: admission webhooks, the schema and permissions speak there. It would refuse "
+        "`kubectl apply` in the same way.",
+    ),
+    Page(
+        "MESH878",
+        "The cluster was not compared",
+        "The comparison of one cluster failed as a whole, and the others are shown. The exit code is 3, because what "
+        "is not known is no agreement.",
+    ),
+)
+
+PAGES = (*_RISKS, *_OTHERS)

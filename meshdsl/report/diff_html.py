@@ -1,0 +1,188 @@
+"""A comparison as one HTML page that somebody likes to read: a summary, filters, and fields side by side.
+
+The page is whole: no script, style, font or picture comes from elsewhere, and its content security policy lets the
+browser load nothing and run only the script that stands in it. Every value goes through jinja2's escaping; names of
+a cluster cannot become markup, and control and bidirectional characters are shown, not obeyed.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import files as resources
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Final
+
+from meshdsl.compare.report import Action, DiffReport, ObjectChange, Risk, RiskFinding
+from meshdsl.report.diff_words import (
+    RISK_CODES,
+    DiffDocument,
+    hunks,
+    path_text,
+    place,
+    remarks,
+    summary,
+    title,
+    yaml_lines,
+)
+from meshdsl.report.escape import one_line, visible
+from meshdsl.version import VERSION
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_WORDS: Final = {
+    Action.CREATE: "create",
+    Action.UPDATE: "change",
+    Action.DELETE: "delete",
+    Action.CONFLICT: "not ours",
+}
+
+_CLOSED_FROM = 60
+"""Objects of one comparison from which their fields are folded: a page of thousands of rows is slow to lay out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Two lines beside each other; a side that is not there is None. ``heading`` is a row of its own."""
+
+    before: str | None = None
+    after: str | None = None
+    heading: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One object, ready to be laid out."""
+
+    change: ObjectChange
+    word: str
+    namespace: str
+    risks: tuple[str, ...]
+    where: str
+    remarks: tuple[str, ...]
+    rows: tuple[Row, ...]
+    foreign: tuple[str, ...]
+    is_open: bool
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of it comes or goes, so that there is nothing to put beside it."""
+        return self.change.action in (Action.CREATE, Action.DELETE)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One comparison, ready to be laid out."""
+
+    report: DiffReport
+    title: str
+    summary: str
+    tiles: tuple[tuple[str, str, int], ...]
+    cards: tuple[Card, ...]
+
+
+def page(document: DiffDocument) -> str:
+    """The page."""
+    environment = _environment(document)
+    folder = resources("meshdsl.report") / "templates"
+    style = (folder / "diff.css").read_text(encoding="utf-8")
+    script = (folder / "diff.js").read_text(encoding="utf-8")
+    sections = [_section(report, document) for report in document.reports]
+    namespaces = sorted({card.namespace for section in sections for card in section.cards if card.namespace})
+    found = Counter(finding.risk for report in document.reports for finding in report.risks)
+    template = environment.from_string((folder / "diff.html.j2").read_text(encoding="utf-8"))
+    return template.render(
+        document=document,
+        sections=sections,
+        namespaces=namespaces,
+        risks=[risk for risk in Risk if found[risk]],
+        style=style,
+        script=script,
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+        version=VERSION,
+        heading=", ".join(section.title for section in sections) or "nothing was compared",
+    )
+
+
+def _environment(document: DiffDocument) -> Environment:
+    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415  # only this format needs it
+
+    environment = Environment(
+        undefined=StrictUndefined, autoescape=True, keep_trailing_newline=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["shown"] = one_line
+    environment.filters["place"] = lambda origins: one_line(place(origins, document.base))
+    environment.filters["code"] = RISK_CODES.__getitem__
+    environment.filters["namespace"] = _namespace_of
+    return environment
+
+
+def _hash(text: str) -> str:
+    """What a content security policy calls an inline style or script (CSP Level 3, ``hash-source``)."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _section(report: DiffReport, document: DiffDocument) -> Section:
+    cards: tuple[Card, ...] = ()
+    if "fields" in document.views:
+        is_open = len(report.objects) < _CLOSED_FROM
+        cards = tuple(_card(change, report, document, is_open=is_open) for change in report.objects)
+    counted = Counter(change.action for change in report.objects)
+    tiles = [(action.value, _WORDS[action], counted[action]) for action in Action]
+    tiles += [("risk", "risks" if len(report.risks) != 1 else "risk", len(report.risks))]
+    tiles += [("unknown", "not known", len(report.unknown))]
+    return Section(report, title(report), summary(report), tuple(tile for tile in tiles if tile[2]), cards)
+
+
+def _card(change: ObjectChange, report: DiffReport, document: DiffDocument, *, is_open: bool) -> Card:
+    namespace = change.ref.namespace or (change.ref.name if change.ref.kind == "Namespace" else "")
+    return Card(
+        change,
+        _WORDS[change.action],
+        namespace,
+        tuple(dict.fromkeys(finding.risk.value for finding in report.risks if _concerns(finding, change))),
+        one_line(place(change.origins, document.base)),
+        tuple(map(one_line, remarks(change))),
+        tuple(_rows(change)),
+        tuple(_foreign(change)) if document.show_foreign else (),
+        is_open,
+    )
+
+
+def _concerns(finding: RiskFinding, change: ObjectChange) -> bool:
+    """Whether a risk is about an object: the same line asks for both, or it has the name of the object."""
+    if finding.origins and change.origins:
+        return not set(finding.origins).isdisjoint(change.origins)
+    return finding.subject == f"{change.ref.namespace}/{change.ref.name}"
+
+
+def _namespace_of(subject: str) -> str:
+    return subject.partition("/")[0]
+
+
+def _rows(change: ObjectChange) -> Iterator[Row]:
+    if change.action is Action.CREATE:
+        yield from (Row(after=visible(line)) for line in yaml_lines(change.ours))
+    elif change.action is Action.DELETE:
+        yield from (Row(before=visible(line)) for line in yaml_lines(change.live))
+    elif change.action is Action.CONFLICT:
+        pairs = zip_longest(yaml_lines(change.live), yaml_lines(change.ours))
+        yield from (Row(*(None if line is None else visible(line) for line in pair)) for pair in pairs)
+    for hunk in hunks(change.fields):
+        yield Row(heading=one_line(hunk.where) or "(the object)")
+        for before, after, note in hunk.rows:
+            for one, other in zip_longest(before, after):
+                yield Row(one if one is None else visible(one), other if other is None else visible(other))
+            if note:
+                yield Row(note=one_line(note))
+
+
+def _foreign(change: ObjectChange) -> Iterator[str]:
+    for field in change.foreign:
+        yield one_line(f"{path_text(field.path)}{f' ({field.note})' if field.note else ''}")

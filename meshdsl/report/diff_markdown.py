@@ -1,0 +1,144 @@
+"""A comparison as a comment on a pull request: GitHub's Markdown, at most 60,000 characters.
+
+A comment holds 65,536 characters. What does not fit is left out by whole objects, the least important last, and the
+end says how much is missing: a comment that is cut in silence would look like the whole difference.
+
+Text of a cluster or dump is escaped, so that it can neither open HTML nor a link, and mentions nobody.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from meshdsl.compare.report import Action, DiffReport, ObjectChange
+from meshdsl.report.diff_words import SIGNS, DiffDocument, hunks, number, place, remarks, summary, title, yaml_lines
+from meshdsl.report.escape import one_line
+
+LIMIT = 60_000
+"""Characters of the whole text."""
+
+_NOTE_ROOM = 300
+_SPECIAL = re.compile(r"[\\`*_{}\[\]<>|#~!&$]|^(?=[-+] |\d+[.)] )")
+_MENTION = re.compile(r"@(?=\w)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """A part that is shown whole or not at all; ``counts`` says that it is one object or row."""
+
+    text: str
+    counts: bool = False
+
+
+def text(document: DiffDocument) -> str:
+    """All comparisons."""
+    blocks = [block for report in document.reports for block in _report(report, document)]
+    if sum(len(block.text) for block in blocks) <= LIMIT:
+        return "".join(block.text for block in blocks)
+    return _cut(blocks)
+
+
+def _cut(blocks: Iterable[_Block]) -> str:
+    kept, left_out, room = [], 0, LIMIT - _NOTE_ROOM
+    for block in blocks:
+        if len(block.text) <= room:
+            kept.append(block.text)
+            room -= len(block.text)
+        else:
+            left_out += block.counts
+    note = (
+        f"\n> **Cut at {LIMIT:,} characters: {number(left_out, 'entry', 'entries')} of this difference are not shown"
+        " here.** The whole of it is in `meshdsl diff --format html --output diff.html`.\n"
+    )
+    return "".join(kept) + note
+
+
+def _report(report: DiffReport, document: DiffDocument) -> Iterator[_Block]:
+    yield _Block(f"## meshdsl diff: {_escaped(title(report))}\n\n{_escaped(summary(report))}.\n")
+    yield from _risks(report, document)
+    if report.unknown:
+        yield _Block("\n### Not known\n\n")
+        for one in report.unknown:
+            yield _Block(f"- **{_escaped(str(one.scope))}**: {_escaped(one.reason)}\n", counts=True)
+    if "policy" in document.views:
+        rows = [
+            f"- {_escaped(change.sentence)}{_where(place(change.origins, document.base))}\n" for change in report.policy
+        ]
+        yield from _list("Policy", rows, report.policy_note)
+    if "access" in document.views:
+        rows = [f"- {'➕' if change.widened else '➖'} {_escaped(change.sentence)}\n" for change in report.access]
+        yield from _list("Access", rows, report.access_note)
+    if "fields" in document.views and report.objects:
+        yield _Block("\n### Fields\n")
+        for change in report.objects:
+            yield _Block(_object(change, document), counts=True)
+    yield _Block("\n")
+
+
+def _risks(report: DiffReport, document: DiffDocument) -> Iterator[_Block]:
+    if not report.risks:
+        return
+    yield _Block("\n### Risks\n\n| Risk | What | Where |\n| --- | --- | --- |\n")
+    for finding in report.risks:
+        mark = "⛔" if finding.risk in document.fail_on else "⚠️"
+        where = place(finding.origins, document.base)
+        cells = (f"{mark} **{finding.risk}**", _escaped(finding.sentence), f"`{_code(where)}`" if where else "")
+        yield _Block(f"| {' | '.join(cells)} |\n", counts=True)
+
+
+def _list(name: str, rows: list[str], note: str) -> Iterator[_Block]:
+    if not rows and not note:
+        return
+    yield _Block(f"\n### {name}\n\n")
+    yield from (_Block(row, counts=True) for row in rows)
+    if note:
+        yield _Block(f"\n_{_escaped(note)}_\n")
+
+
+def _object(change: ObjectChange, document: DiffDocument) -> str:
+    name = _html(one_line(f"{change.ref} ({change.ref.api_version})"))
+    where = place(change.origins, document.base)
+    lines = list(_lines(change))
+    # A fence is longer than any run of its character in what it holds.
+    longest = max((len(run) for line in lines for run in re.findall("`+", line)), default=0)
+    fence = "`" * max(3, longest + 1)
+    notes = "".join(f"- {_escaped(note)}\n" for note in remarks(change))
+    body = "\n".join([f"{fence}diff", *lines, fence]) + "\n" if lines else ""
+    verb = {"+": "create", "~": "change", "-": "delete", "!": "not ours"}[SIGNS[change.action]]
+    head = f"<b>{verb}</b> <code>{name}</code>{' ' + _html(one_line(where)) if where else ''}"
+    return f"\n<details><summary>{head}</summary>\n\n{notes}{chr(10) if notes and body else ''}{body}\n</details>\n"
+
+
+def _lines(change: ObjectChange) -> Iterator[str]:
+    if change.action is Action.CREATE:
+        yield from (f"+ {one_line(line)}" for line in yaml_lines(change.ours))
+    elif change.action is Action.DELETE:
+        yield from (f"- {one_line(line)}" for line in yaml_lines(change.live))
+    for hunk in hunks(change.fields):
+        yield f"@@ {one_line(hunk.where)} @@"
+        for before, after, note in hunk.rows:
+            yield from (f"- {one_line(line)}" for line in before)
+            yield from (f"+ {one_line(line)}" for line in after)
+            if note:
+                yield f"# {one_line(note)}"
+
+
+def _where(where: str) -> str:
+    return f" (`{_code(where)}`)" if where else ""
+
+
+def _escaped(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return _MENTION.sub(
+        "&#64;", _SPECIAL.sub(lambda found: f"&#{ord(found.group())};" if found.group() else "\\", one_line(text))
+    )
+
+
+def _code(text: str) -> str:
+    return one_line(text).replace("`", "'").replace("|", "\\|")
+
+
+def _html(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "&#64;")

@@ -1,0 +1,203 @@
+"""What the formats of a comparison share: names, counts, paths, and fragments of objects as YAML.
+
+Nothing is escaped for a terminal, Markdown or HTML here; each format does that for itself, and JSON for no one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from math import isfinite
+from typing import Final, Literal
+
+from meshdsl.compare.report import Absent, Action, DiffReport, FieldChange, FieldPath, ObjectChange, Risk
+from meshdsl.diagnostics import Diagnostic, Origin
+from meshdsl.render import MAX_DEPTH, render
+from meshdsl.report.escape import visible
+from meshdsl.report.finding import at, shown
+from meshdsl.values import Json
+
+DiffFormat = Literal["text", "json", "markdown", "sarif", "github", "html"]
+View = Literal["policy", "access", "fields"]
+VIEWS: Final[tuple[View, ...]] = ("policy", "access", "fields")
+"""In the order that they are shown: the short ones first."""
+
+SIGNS: Final = {Action.CREATE: "+", Action.UPDATE: "~", Action.DELETE: "-", Action.CONFLICT: "!"}
+VERBS: Final = {
+    Action.CREATE: "to create",
+    Action.UPDATE: "to change",
+    Action.DELETE: "to delete",
+    Action.CONFLICT: "not ours",
+}
+
+RISK_CODES: Final = {risk: f"MESH{861 + number}" for number, risk in enumerate(Risk)}
+UNKNOWN_CODE: Final = "MESH870"
+
+_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class DiffDocument:
+    """What a report is made of.
+
+    Attributes:
+        reports: one for each cluster, without credentials (:func:`meshdsl.report.diff_mask.masked`).
+        views: that are shown.
+        fail_on: risks that make the run fail.
+        base: folder that files are shown relative to.
+        diagnostics: warnings of what was compiled, and clusters that could not be compared.
+        show_foreign: whether fields that others set are shown.
+    """
+
+    reports: Sequence[DiffReport]
+    views: tuple[View, ...] = VIEWS
+    fail_on: frozenset[Risk] = frozenset()
+    base: str = ""
+    diagnostics: tuple[Diagnostic, ...] = ()
+    show_foreign: bool = False
+
+
+def place(origins: Iterable[Origin], base: str) -> str:
+    """The first line that asks for something, as ``file:line``; empty if none is known."""
+    return next((at(shown(origin.file, base), origin.line) for origin in origins), "")
+
+
+def number(count: int, one: str, many: str = "") -> str:
+    """``1 object``, ``2 objects``."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def title(report: DiffReport) -> str:
+    """The sides of a comparison."""
+    return f"{report.cluster} against {report.against}" if report.against else report.cluster
+
+
+def counts(objects: Iterable[ObjectChange]) -> str:
+    """``3 objects differ: 1 to create, 2 to change``; empty if there are none."""
+    counted = Counter(change.action for change in objects)
+    total = sum(counted.values())
+    if not total:
+        return ""
+    verb = "differs" if total == 1 else "differ"
+    return f"{number(total, 'object')} {verb}: " + ", ".join(
+        f"{counted[action]:,} {VERBS[action]}" for action in Action if counted[action]
+    )
+
+
+def summary(report: DiffReport) -> str:
+    """One comparison in one line."""
+    parts = [counts(report.objects)]
+    if not report.objects:
+        meant = len(report.policy) + len(report.access)
+        # A change of meaning without one of an object is rare: two objects may say the same.
+        parts = [f"no object differs, {number(meant, 'meaning')} changed" if meant else _agreement(report)]
+    parts += [number(len(report.risks), "risk")] if report.risks else []
+    parts += [f"{len(report.unknown):,} not known"] if report.unknown else []
+    return "; ".join(parts)
+
+
+def _agreement(report: DiffReport) -> str:
+    if report.unknown:
+        return "no difference in what could be read"
+    return f"no differences in {number(report.compared, 'object')}" if report.compared else "no differences"
+
+
+def path_text(path: FieldPath) -> str:
+    """``spec.rules[0].backendRefs[name=api-v2].weight``."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif "=" in part:
+            text += f"[{part}]"
+        elif _PLAIN_KEY.fullmatch(part):
+            text += f".{part}" if text else part
+        else:
+            text += f'["{part}"]'
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Hunk:
+    """Fields that lie beside each other, under one heading.
+
+    Attributes:
+        where: path of what they lie in.
+        rows: for each the lines before, the lines after, and a note.
+    """
+
+    where: str
+    rows: tuple[tuple[tuple[str, ...], tuple[str, ...], str], ...]
+
+
+def hunks(fields: Iterable[FieldChange]) -> Iterator[Hunk]:
+    """Changed fields, in their order, under the paths that they lie in."""
+    for where, group in groupby(fields, key=lambda field: field.path[:-1]):
+        yield Hunk(path_text(where), tuple(_row(field) for field in group))
+
+
+def _row(field: FieldChange) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+    last = field.path[-1] if field.path else ""
+    return _side(last, field.live), _side(last, field.ours), field.note
+
+
+def _side(name: str | int, value: Json | Absent) -> tuple[str, ...]:
+    if isinstance(value, Absent):
+        return ()
+    is_item = isinstance(name, int) or "=" in name
+    shown_as: Json = [value] if is_item else {name: value} if name else value
+    return tuple(yaml_lines(shown_as))
+
+
+def yaml_lines(value: Json) -> list[str]:
+    """A value as the lines of a YAML document, whatever a cluster or dump holds."""
+    writable = _writable(value, 1)
+    if isinstance(writable, Mapping):
+        return render(writable).splitlines()
+    lines = render({"v": writable}).splitlines()
+    return lines[1:] if len(lines) > 1 else [lines[0].removeprefix("v: ")]
+
+
+def _writable(value: Json, depth: int) -> Json:
+    """The value with what our own renderer refuses shown in words: this is for people, and nothing reads it back."""
+    if depth >= MAX_DEPTH - 2:
+        return "(nested too deeply to be shown)"
+    if isinstance(value, Mapping):
+        return {_shortened(str(key)): _writable(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, float) and not isfinite(value):
+        return str(value)
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return str(value)
+    if isinstance(value, Sequence):
+        return [_writable(item, depth + 1) for item in value]
+    return value
+
+
+def _shortened(key: str) -> str:
+    text = visible(key)
+    return text if len(text) <= 300 else f"{text[:300]}…"
+
+
+def owner_note(change: ObjectChange) -> str:
+    """Who else has a say in an object: the owner of a conflict, the driver of delegated fields."""
+    if change.action is Action.CONFLICT:
+        owner = f"is there and not ours: {change.owner}" if change.owner else "is there and not ours"
+        return f"{owner}; --adopt compares it"
+    if change.delegated:
+        return f"{number(change.delegated, 'field')} delegated to {change.owner}"
+    return ""
+
+
+def remarks(change: ObjectChange) -> list[str]:
+    """Everything that is said of an object beside its fields."""
+    texts = [owner_note(change)] if owner_note(change) else []
+    texts += ["only some of its fields are ours"] if change.partial else []
+    texts += [
+        f"the cluster's {change.ref.kind} has no {path_text(path)}: it would be dropped" for path in change.dropped
+    ]
+    return [*texts, *change.notes]
