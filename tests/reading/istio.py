@@ -53,11 +53,9 @@ CONDITIONS = GRPC | {
 
 
 def string_holds(pattern: str, actual: str) -> bool:
-    """Istio's strings: exact, ``abc*``, ``*abc``, ``*`` for anything that is not empty."""
+    """Istio's strings: exact, ``abc*``, ``*abc``, ``*`` for anything that is not empty. Inside, a star is a star."""
     if pattern == "*":
         return actual != ""
-    if "*" in pattern[1:-1]:
-        raise Unmodelled(f"a star that stands for itself: {pattern!r}")
     if pattern.endswith("*"):
         return actual.startswith(pattern[:-1])
     if pattern.startswith("*"):
@@ -152,8 +150,8 @@ def _operation(clause: Body, request: Request, port: int | str) -> bool:
     operation = only(only(clause, "operation", where="to")["operation"], "methods", "paths", "ports", where="operation")
     if not operation:
         raise Unmodelled("an empty operation")
-    if any("{" in path for path in operation.get("paths", ())):
-        raise Unmodelled(f"a path template: {operation}")
+    if any("{" in path or "*" in path[1:-1] for path in operation.get("paths", ())):
+        raise Unmodelled(f"a path template, or a star that stands for itself: {operation}")
     return (
         any_holds(operation.get("methods"), request.method)
         and any_holds(operation.get("paths"), request.path)

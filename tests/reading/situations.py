@@ -337,6 +337,12 @@ SITUATIONS: Mapping[str, Sequence[Any]] = {
         Timeout(API.route("q", path="/a/b/*"), "1s"),
     ],
     "a prefix rewritten to the root": [API, Rewrite(API.route("r", path="/a/*"), path="/", only=ISTIO)],
+    "a whole path and every prefix replaced by the same": [
+        API,
+        Rewrite(API, path="/", only=ISTIO),
+        Headers(API.route("r", path="/q"), request_remove=("x-gone",)),
+        Rewrite(API.route("s", path="/r"), path="/", only=ISTIO),
+    ],
     "edits of headers": [
         API,
         Headers(API, request_set={"x-p": "100%"}, request_add={"x-q": "%a%"}, response_remove=("server",)),

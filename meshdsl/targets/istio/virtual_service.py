@@ -80,6 +80,9 @@ def http_routes(service: Service, target: Target) -> list[Json]:
                     groups.append((name.format(rule.name), [match], action))
                 elif match:
                     last[1].append(match)
+                elif "rewrite" in action and any("uri" in one for one in last[1]):
+                    # The same text in place of a whole path and of the prefix "/" are two things.
+                    groups.append((name.format(rule.name), [match], action))
                 else:
                     groups[-1] = (name.format(rule.name), [match], action)
         for title, matches, action in groups:
