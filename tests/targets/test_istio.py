@@ -692,7 +692,8 @@ def test_policies_that_would_reach_another_services_pods_are_refused() -> None:
     assert codes(closed, inner) == ["MESH605"]
     assert codes(closed, replace(inner, access=closed.access)) == []
     assert codes(closed, replace(inner, namespace="lab")) == []
-    assert codes(service(), replace(inner, access=closed.access)) == []
+    assert codes(service(), replace(inner, access=closed.access)) == ["MESH605"]  # some requests of the wider one
+    assert codes(service(), replace(inner, access=closed.access, labels=(("app", "inner"), ("tier", "db")))) == []
 
 
 def test_a_mode_that_would_reach_another_services_pods_is_refused() -> None:
@@ -700,6 +701,7 @@ def test_a_mode_that_would_reach_another_services_pods_is_refused() -> None:
     inner = service(name="inner", labels=(("app", "api"), ("tier", "db")))
     assert codes(strict, inner) == ["MESH605"]
     assert codes(strict, replace(inner, effective_mtls=MtlsMode.STRICT)) == []
+    assert codes(service(), replace(inner, mtls=strict.mtls, effective_mtls=MtlsMode.STRICT)) == ["MESH605"]
 
 
 def test_a_policy_for_the_root_namespace_alone_is_refused() -> None:

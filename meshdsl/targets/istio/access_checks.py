@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import combinations
 
 from meshdsl.diagnostics import Diagnostic
 from meshdsl.plan.intent import PRESENT, Allow, Condition, Deny, Path, PathKind, Plan, Service, Source
@@ -119,7 +120,8 @@ def workload_ports_are_known(service: Service) -> Iterator[Diagnostic]:
 def pods_have_one_service(plan: Plan, target: Target) -> Iterator[Diagnostic]:
     """Whether a policy of one service would also hold for the pods of another, which means something else.
 
-    Policies select pods by labels, so a service whose labels are part of another's reaches that one's pods too.
+    Policies select pods by labels, so a service whose labels are part of another's reaches that one's pods too; and
+    one with more labels reaches some of the pods of another with fewer.
     """
     by_label: dict[tuple[str, tuple[str, str]], list[Service]] = defaultdict(list)
     for service in plan.services:
@@ -134,16 +136,39 @@ def pods_have_one_service(plan: Plan, target: Target) -> Iterator[Diagnostic]:
                 continue
             other_access = closes and _access(service, target) != _access(other, target)
             other_mode = service.mtls is not None and service.effective_mtls != other.effective_mtls
-            if not (other_access or other_mode):
-                continue
-            yield refused(
-                "MESH605",
-                f"policies of {service} would also hold for the pods of {other}, which has others",
-                first_policy(service),
-                reason="the labels that select the pods of the one are among those of the other",
-                help="give both services the same policies, or labels of their own",
-                related=((f"{other}", other.source.origin),) if other.source.origin is not None else (),
-            )
+            if other_access or other_mode:
+                yield _of_two_services(service, other, "the pods")
+    yield from _pods_have_no_wider_service(plan)
+
+
+def _pods_have_no_wider_service(plan: Plan) -> Iterator[Diagnostic]:
+    """Of services without policies of their own, since one with some is found by its own labels."""
+    bare: dict[tuple[str, frozenset[tuple[str, str]]], list[Service]] = defaultdict(list)
+    sizes: dict[str, set[int]] = defaultdict(set)
+    for other in plan.services:
+        if not (other.access.closed or other.access.deny or other.mtls):
+            bare[other.namespace, frozenset(other.labels)].append(other)
+            sizes[other.namespace].add(len(other.labels))
+    for service in plan.services:
+        closes = service.access.closed or bool(service.access.deny)
+        if not (closes or service.mtls):
+            continue
+        for size in sorted(size for size in sizes[service.namespace] if size < len(service.labels)):
+            for labels in combinations(service.labels, size):
+                for other in bare.get((service.namespace, frozenset(labels)), ()):
+                    if closes or service.effective_mtls != other.effective_mtls:
+                        yield _of_two_services(service, other, "some of the pods")
+
+
+def _of_two_services(service: Service, other: Service, pods: str) -> Diagnostic:
+    return refused(
+        "MESH605",
+        f"policies of {service} would also hold for {pods} of {other}, which has others",
+        first_policy(service),
+        reason="the labels that select the pods of the one are among those of the other",
+        help="give both services the same policies, or labels of their own",
+        related=((f"{other}", other.source.origin),) if other.source.origin is not None else (),
+    )
 
 
 def _access(service: Service, target: Target) -> tuple[object, ...]:

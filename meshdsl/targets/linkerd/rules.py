@@ -252,6 +252,22 @@ def _overlapping_servers(plan: Plan) -> Iterator[Diagnostic]:
                 other = taken.get((service.namespace, labels, listener.target))
                 if other is not None and other is not service:
                     yield _one_port_of_the_same_pods(service, other, listener, plan)
+    yield from _servers_of_some_pods(plan, closing, concerned)
+
+
+def _servers_of_some_pods(plan: Plan, closing: list[Service], concerned: set[str]) -> Iterator[Diagnostic]:
+    """A service without Servers that selects more pods than one with: some of its requests would meet that Server."""
+    wider: dict[tuple[str, frozenset[tuple[str, str]], int | str], Service] = {}
+    for other in plan.services:
+        if other.namespace in concerned and not has_servers(other, plan):
+            for listener in listeners(other):
+                wider.setdefault((other.namespace, frozenset(other.labels), listener.target), other)
+    for service in closing:
+        for labels in _subsets(service.labels):
+            for listener in listeners(service):
+                found = wider.get((service.namespace, labels, listener.target))
+                if found is not None and len(labels) < len(service.labels):
+                    yield _one_port_of_the_same_pods(found, service, listener, plan)
 
 
 def _one_port_of_the_same_pods(service: Service, other: Service, listener: Listener, plan: Plan) -> Diagnostic:
