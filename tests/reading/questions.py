@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -125,13 +126,14 @@ def questions(policies: meshdsl.PolicySet, most: int) -> Iterator[Request]:
     query = _values(part for part in named if isinstance(part, meshdsl.Query))
     who, where, how = callers(policies), paths(policies), methods(policies)
     choice = random.Random(7)
+    meant = [_meant(one, list(headers), list(query)) for one in _named(policies)]
     for one in policies.objects:
         if not isinstance(one, meshdsl.Service):
             continue
         service = str(one)
         if not cluster[service].ports:
-            for caller in who:
-                yield Request(caller, service, 1234, by_name=False)
+            for caller, by_name in itertools.product(who, (True, False)):
+                yield Request(caller, service, 1234, by_name=by_name)
         for port in cluster[service].ports:
             if port.protocol not in HTTP:
                 for caller, by_name in itertools.product(who, (True, False)):
@@ -141,7 +143,7 @@ def questions(policies: meshdsl.PolicySet, most: int) -> Iterator[Request]:
             count = 1
             for axis in every:
                 count *= len(axis)
-            points = itertools.product(*every) if count <= most else (_drawn(every, choice) for _ in range(most))
+            points = itertools.product(*every) if count <= most else (_drawn(every, meant, choice) for _ in range(most))
             for caller, method, path, *values in points:
                 yield Request(
                     caller,
@@ -155,5 +157,42 @@ def questions(policies: meshdsl.PolicySet, most: int) -> Iterator[Request]:
                 )
 
 
-def _drawn(every: list[Any], choice: random.Random) -> list[Any]:
-    return [choice.choice(axis) for axis in every]
+def _meant(one: Any, headers: list[str], query: list[str]) -> list[list[Any]]:
+    """For each axis the values that fulfil what a policy or route asks for; none if it does not ask."""
+    given = getattr(one, "methods", ()) or ()
+    wanted = [*getattr(one, "paths", ()), *([one.path] if isinstance(one, meshdsl.Route) and one.path else [])]
+    asked = [part for key in ("headers", "query", "when") for part in _parts(getattr(one, key, ()))]
+    values: dict[tuple[bool, str], list[Any]] = {}
+    for part in asked:
+        name = "cookie" if isinstance(part, meshdsl.Cookie) else part.name
+        text = f"{part.name}={part.value}" if isinstance(part, meshdsl.Cookie) else part.value
+        values.setdefault((isinstance(part, meshdsl.Query), name), []).extend(_fulfilling(text))
+    return [
+        [],
+        list(given) if given != "any" else [],
+        [text for path in wanted for text in _fulfilling(path, is_path=True)],
+        *(values.get((False, name), []) for name in headers),
+        *(values.get((True, name), []) for name in query),
+    ]
+
+
+def _fulfilling(wanted: Any, *, is_path: bool = False) -> list[str]:
+    if isinstance(wanted, RegexValue):
+        return [text for text in EXAMPLES if re.fullmatch(wanted.pattern, text)]
+    if wanted is None:
+        return ["other"]
+    if is_path and wanted.endswith("/*"):
+        return [wanted[:-2] or "/", wanted[:-1], f"{wanted[:-1]}below"]
+    return [wanted]
+
+
+def _drawn(every: list[Any], meant: list[list[list[Any]]], choice: random.Random) -> list[Any]:
+    """A point: any one, or one that fulfils what some policy asks for but for at most one axis."""
+    if not meant or choice.random() < 0.3:
+        return [choice.choice(axis) for axis in every]
+    asked = choice.choice(meant)
+    off = choice.randrange(2 * len(every))
+    return [
+        choice.choice(wanted) if wanted and index != off else choice.choice(axis)
+        for index, (axis, wanted) in enumerate(zip(every, asked, strict=True))
+    ]
