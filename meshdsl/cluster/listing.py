@@ -65,9 +65,7 @@ def pages(
     while True:
         try:
             body = transport.get(path_of(scope), deadline, limit=limit, labelSelector=selector, **{"continue": token})
-            items, metadata = _read(body, scope)
-            if token and moment != metadata.get("resourceVersion"):
-                raise Failure("expired", "the pages of the list are of different moments")
+            items, metadata = _read(body, scope, moment if token else None)
         except Failure as failure:
             if failure.code != "expired":
                 raise
@@ -85,7 +83,7 @@ def pages(
         token, moment = following, metadata.get("resourceVersion", "")
 
 
-def _read(body: dict[str, Any], scope: Scope) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def _read(body: dict[str, Any], scope: Scope, moment: object) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The items, each with the ``apiVersion`` and ``kind`` that only the list has, and the list's metadata."""
     kind = scope.kind
     metadata = body.get("metadata")
@@ -94,6 +92,8 @@ def _read(body: dict[str, Any], scope: Scope) -> tuple[list[dict[str, Any]], dic
     is_list = str(body.get("kind", "")).endswith("List") and body.get("apiVersion") == kind.api_version
     if not is_list or not isinstance(items, list) or not isinstance(metadata, dict):
         raise Failure("invalid-answer", f"the answer is no list of {kind.plural}")
+    if moment is not None and moment != metadata.get("resourceVersion"):
+        raise Failure("expired", "the pages of the list are of different moments")
     for index, item in enumerate(items):
         named = isinstance(item, dict) and isinstance(item.get("metadata"), dict) and item["metadata"].get("name")
         if not named or item.get("kind", kind.kind) != kind.kind:

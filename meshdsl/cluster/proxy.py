@@ -155,7 +155,7 @@ def start(settings: Settings, timeout: float) -> Proxy:
         )
     folder = private_folder()
     try:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - the user's own kubectl, and no shell
             [sys.executable, "-I", "-S", "-B", supervisor.__file__, str(folder), *_command(program, folder, settings)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

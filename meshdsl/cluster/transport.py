@@ -9,6 +9,7 @@ once, by starting kubectl anew. Threads may share a transport.
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, Protocol
@@ -16,7 +17,7 @@ from urllib.parse import urlencode
 
 from meshdsl.cluster.answers import object_of
 from meshdsl.cluster.clock import Clock, Deadline
-from meshdsl.cluster.errors import ClusterError, Failure
+from meshdsl.cluster.errors import ClusterError, Failure, words
 from meshdsl.cluster.wire import READ_TIMEOUT, Answer, exchange
 
 TRIES: Final = 4
@@ -32,6 +33,9 @@ DRY_RUN: Final[Mapping[str, str]] = {
     "fieldValidation": "Strict",
     "force": "true",
 }
+
+_WARNING: Final = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
+"""As an API server writes it: ``299 - "text"``."""
 
 
 class Endpoint(Protocol):
@@ -98,8 +102,7 @@ class Transport:
         """
         data = json.dumps(body).encode()
         found, answer = self._request("PATCH", _target(path, DRY_RUN), deadline, data)
-        warning = answer.headers.get("warning", "")
-        return found, (warning,) if warning else ()
+        return found, tuple(words(text) for text in _WARNING.findall(answer.headers.get("warning", "")))
 
     def _request(
         self, method: Literal["GET", "PATCH"], target: str, deadline: Deadline, body: bytes | None

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import http.client
 import io
+import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -83,7 +84,7 @@ def exchange(
         connection.request(method, target, body, headers)
         response = connection.getresponse()
         content = response.read()
-        return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, content)
+        return Answer(response.status, _joined(response.getheaders()), content)
     except TimeoutError as error:
         if deadline.left() <= 0:
             raise Failure("timeout", f"no answer within {deadline.seconds:g} s") from error
@@ -138,7 +139,8 @@ class _Socket(socket.socket):
 
 class _Reader(io.RawIOBase):
     def __init__(self, source: socket.socket, deadline: Deadline, read_timeout: float) -> None:
-        self._source = source.dup()
+        # http.client closes the socket when the headers are read, and reads on from what makefile() gave.
+        self._source = socket.socket(fileno=os.dup(source.fileno()))
         self._deadline = deadline
         self._read_timeout = read_timeout
         self._read = 0
@@ -157,6 +159,15 @@ class _Reader(io.RawIOBase):
     def close(self) -> None:
         self._source.close()
         super().close()
+
+
+def _joined(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Headers by lower-case name; the values of one that comes several times are joined as RFC 9110 joins them."""
+    joined: dict[str, str] = {}
+    for name, value in headers:
+        key = name.lower()
+        joined[key] = f"{joined[key]}, {value}" if key in joined else value
+    return joined
 
 
 def _bounded(seconds: float, deadline: Deadline) -> float:

@@ -12,6 +12,7 @@ MESH562) are the support table's rows and take their pages from it.
 5xx   what a mesh cannot do, feature by feature
 6xx   what a mesh cannot do in combination
 7xx   output
+8xx   comparing: clusters, dumps, revisions
 ====  =======================================
 """
 
@@ -19,14 +20,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from meshdsl.codes import ambient, cli, gateway_api, istio, linkerd, load, model, output, resolve
+from meshdsl.codes import ambient, cli, cluster, gateway_api, istio, linkerd, load, model, output, resolve
 from meshdsl.codes.page import Page
 
 PAGES: Mapping[str, Page] = dict(
     sorted(
         {
             page.code: page
-            for module in (cli, load, model, resolve, istio, ambient, linkerd, gateway_api, output)
+            for module in (cli, load, model, resolve, istio, ambient, linkerd, gateway_api, output, cluster)
             for page in module.PAGES
         }.items()
     )

@@ -1,0 +1,194 @@
+"""A cluster, reached through the user's own kubectl."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from meshdsl.cluster import proxy, snapshot
+from meshdsl.cluster.answers import NOT_TRUSTED
+from meshdsl.cluster.clock import Clock, Deadline
+from meshdsl.cluster.dry_run import DryRun
+from meshdsl.cluster.errors import ClusterError, Failure, FailureCode, cluster_error
+from meshdsl.cluster.listing import path_of
+from meshdsl.cluster.transport import Endpoint, Transport
+from meshdsl.cluster.wire import READ_TIMEOUT
+from meshdsl.compare.kinds import NAMESPACE
+from meshdsl.compare.live import Applied, LiveObject, Scope, Snapshot
+
+_CODES: Final[Mapping[FailureCode, tuple[str, str]]] = {
+    "unauthorized": ("MESH803", "log in as you do for kubectl: `kubectl get namespaces` must work"),
+    "unreachable": ("MESH804", "`kubectl cluster-info` must work; is the right context chosen, and the network there?"),
+    "timeout": ("MESH805", "--timeout gives it more time"),
+    "server-error": ("MESH804", "try again later"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterId:
+    """Which cluster it is, whatever a context is called.
+
+    Attributes:
+        uid: of the namespace ``kube-system``, which is made once in a cluster's life; empty if it may not be read.
+        version: of the server, such as ``"v1.36.1"``; empty if it may not be read.
+    """
+
+    uid: str
+    version: str
+
+
+class KubectlCluster:
+    """A cluster of the user's kubeconfig; implements ``meshdsl.compare.live.Cluster``. Use it in a ``with`` statement.
+
+    Nothing can be written through it: kubectl proxy is started so that it refuses every method but GET, and PATCH for
+    dry-run applies if ``server_side`` is set. Threads may share it.
+
+    Args:
+        context: of the kubeconfig; empty means its current one.
+        kubeconfig: a file; None leaves the choice to kubectl.
+        timeout: seconds that one call of a method may take, with all its requests and tries; 60 by default.
+        server_side: allow :meth:`apply_dry_run`.
+        kubectl: the program: a name to be found on PATH, or a path.
+        log: called with each line that kubectl prints (without credentials), from a thread of its own.
+        clock: to wait with.
+        endpoint: starts what listens in place of kubectl proxy, for tests.
+        read_timeout: seconds without a byte after which an answer is given up.
+
+    Raises:
+        ClusterError: on entering, if there is no kubectl (MESH801), no such context (MESH802), nobody is logged in
+            (MESH803), the server cannot be reached (MESH804), is too slow (MESH805), is not trusted (MESH806) or is
+            no API server (MESH807).
+    """
+
+    def __init__(
+        self,
+        context: str = "",
+        kubeconfig: str | Path | None = None,
+        *,
+        timeout: float = 60.0,
+        server_side: bool = False,
+        kubectl: str = "kubectl",
+        log: Callable[[str], None] | None = None,
+        clock: Clock | None = None,
+        endpoint: Callable[[], Endpoint] | None = None,
+        read_timeout: float = READ_TIMEOUT,
+    ) -> None:
+        self.name = context or "the current context"
+        self._clock = clock or Clock()
+        self._timeout = timeout
+        self._server_side = server_side
+        self._read_timeout = read_timeout
+        settings = proxy.Settings(kubectl, context, Path(kubeconfig) if kubeconfig else None, server_side, log)
+        self._endpoint = endpoint or (lambda: proxy.start(settings, timeout))
+        self._open: tuple[Transport, DryRun] | None = None
+        self._version = ""
+
+    def __enter__(self) -> Self:
+        transport = Transport(self._endpoint, clock=self._clock, read_timeout=self._read_timeout)
+        self._open = transport, DryRun(transport)
+        try:
+            self._version = self._probe(transport)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End kubectl. Does nothing if it has ended."""
+        if self._open is not None:
+            transport, _ = self._open
+            self._open = None
+            transport.close()
+
+    def snapshot(self, scopes: Iterable[Scope]) -> Snapshot:
+        """Everything in these scopes, and the CRDs of their groups; see ``meshdsl.cluster.snapshot``.
+
+        Beside the scopes that were asked for, objects with our label in other namespaces are there if the whole
+        cluster may be listed; the scopes of those are not in ``Snapshot.scopes``, as not all of them was kept.
+        """
+        transport, dry_run = self._opened()
+        found = snapshot.read(transport, scopes, self._deadline(), self.name)
+        if self._server_side:
+            dry_run.remember(found)
+        return found
+
+    def stream(self, scope: Scope) -> Iterator[LiveObject]:
+        """The objects of one scope, a page in memory at a time.
+
+        Raises:
+            ClusterError: the list cannot be had whole; what was yielded before is then not complete.
+        """
+        transport, _ = self._opened()
+        try:
+            yield from snapshot.stream(transport, scope, self._deadline())
+        except Failure as failure:
+            raise self._error(failure, transport, f"{scope} cannot be listed") from failure
+
+    def apply_dry_run(self, body: Mapping[str, Any]) -> Applied:
+        """What the API server would make of an object if we applied it; nothing is written.
+
+        Args:
+            body: the object; ``kubectl apply --server-side --force-conflicts --field-manager=meshdsl`` would send it.
+
+        Returns:
+            the object as it would be, or why the server does not take it (also: which permission is missing).
+
+        Raises:
+            ClusterError: the server does not promise that a dry run changes nothing (MESH808), or answers as if it
+                had written (MESH809), or does not answer.
+            ValueError: the cluster was not opened with ``server_side=True``.
+        """
+        if not self._server_side:
+            raise ValueError("a dry-run apply needs KubectlCluster(…, server_side=True)")
+        transport, dry_run = self._opened()
+        try:
+            return dry_run.apply(body, self._deadline())
+        except Failure as failure:
+            what = f"the dry run of {body['kind']} {body['metadata']['name']} failed"
+            raise self._error(failure, transport, what) from failure
+
+    def cluster_id(self) -> ClusterId:
+        """Which cluster it is, as far as the user may see it. Never raises for what may not be read."""
+        transport, _ = self._opened()
+        try:
+            found = transport.get(path_of(Scope(NAMESPACE), "kube-system"), self._deadline())
+        except Failure:
+            return ClusterId("", self._version)
+        return ClusterId(str(found.get("metadata", {}).get("uid", "")), self._version)
+
+    def _opened(self) -> tuple[Transport, DryRun]:
+        if self._open is None:
+            raise RuntimeError("a KubectlCluster is used in a with statement")
+        return self._open
+
+    def _deadline(self) -> Deadline:
+        return Deadline.after(self._timeout, self._clock)
+
+    def _probe(self, transport: Transport) -> str:
+        """The server's version: what anybody may ask who is logged in. It shows early what does not work at all."""
+        try:
+            return str(transport.get("/version", self._deadline()).get("gitVersion", ""))
+        except Failure as failure:
+            if failure.code == "forbidden":
+                return ""
+            raise self._error(failure, transport, f"{self.name} cannot be asked") from failure
+
+    def _error(self, failure: Failure, transport: Transport, what: str) -> ClusterError:
+        code, way_out = _CODES.get(failure.code, ("MESH807", "is this the address of a Kubernetes API server?"))
+        if failure.reason.startswith(NOT_TRUSTED):
+            code, way_out = "MESH806", "put the right certificate-authority into the kubeconfig"
+        said = transport.said()
+        return cluster_error(
+            code,
+            f"{what}: {failure.reason}",
+            reason=f"kubectl said: {said}" if said and said not in failure.reason else "",
+            help=way_out,
+        )
