@@ -20,8 +20,9 @@ from meshdsl.compare.report import Action, DiffReport, ObjectChange, Risk, RiskF
 from meshdsl.report.diff_words import (
     RISK_CODES,
     DiffDocument,
+    aside,
+    foreign_lines,
     hunks,
-    path_text,
     place,
     remarks,
     summary,
@@ -84,6 +85,7 @@ class Section:
     summary: str
     tiles: tuple[tuple[str, str, int], ...]
     cards: tuple[Card, ...]
+    aside: tuple[tuple[ObjectChange, str], ...]
 
 
 def page(document: DiffDocument) -> str:
@@ -133,11 +135,19 @@ def _section(report: DiffReport, document: DiffDocument) -> Section:
     if "fields" in document.views:
         is_open = len(report.objects) < _CLOSED_FROM
         cards = tuple(_card(change, report, document, is_open=is_open) for change in report.objects)
+    said = aside(report, show_foreign=document.show_foreign) if "fields" in document.views else []
     counted = Counter(change.action for change in report.objects)
     tiles = [(action.value, _WORDS[action], counted[action]) for action in Action]
     tiles += [("risk", "risks" if len(report.risks) != 1 else "risk", len(report.risks))]
     tiles += [("unknown", "not known", len(report.unknown))]
-    return Section(report, title(report), summary(report), tuple(tile for tile in tiles if tile[2]), cards)
+    return Section(
+        report,
+        title(report),
+        summary(report),
+        tuple(tile for tile in tiles if tile[2]),
+        cards,
+        tuple((change, one_line("; ".join(words))) for change, words in said),
+    )
 
 
 def _card(change: ObjectChange, report: DiffReport, document: DiffDocument, *, is_open: bool) -> Card:
@@ -150,7 +160,7 @@ def _card(change: ObjectChange, report: DiffReport, document: DiffDocument, *, i
         one_line(place(change.origins, document.base)),
         tuple(map(one_line, remarks(change))),
         tuple(_rows(change)),
-        tuple(_foreign(change)) if document.show_foreign else (),
+        tuple(map(one_line, foreign_lines(change))) if document.show_foreign else (),
         is_open,
     )
 
@@ -173,16 +183,15 @@ def _rows(change: ObjectChange) -> Iterator[Row]:
         yield from (Row(before=visible(line)) for line in yaml_lines(change.live))
     elif change.action is Action.CONFLICT:
         pairs = zip_longest(yaml_lines(change.live), yaml_lines(change.ours))
-        yield from (Row(*(None if line is None else visible(line) for line in pair)) for pair in pairs)
+        yield from (Row(_visible(before), _visible(after)) for before, after in pairs)
     for hunk in hunks(change.fields):
         yield Row(heading=one_line(hunk.where) or "(the object)")
-        for before, after, note in hunk.rows:
-            for one, other in zip_longest(before, after):
-                yield Row(one if one is None else visible(one), other if other is None else visible(other))
+        for gone, come, note in hunk.rows:
+            for one, other in zip_longest(gone, come):
+                yield Row(_visible(one), _visible(other))
             if note:
                 yield Row(note=one_line(note))
 
 
-def _foreign(change: ObjectChange) -> Iterator[str]:
-    for field in change.foreign:
-        yield one_line(f"{path_text(field.path)}{f' ({field.note})' if field.note else ''}")
+def _visible(line: str | None) -> str | None:
+    return None if line is None else visible(line)

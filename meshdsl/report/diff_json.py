@@ -90,6 +90,7 @@ def _cluster(report: DiffReport, given: DiffDocument) -> Mapping[str, Json]:
         "access": views["access"] if "access" in given.views else None,
         "access_note": report.access_note,
         "objects": views["fields"] if "fields" in given.views else None,
+        "aside": [_object(change, base) for change in report.aside] if "fields" in given.views else None,
     }
 
 
@@ -128,10 +129,8 @@ def _object(change: ObjectChange, base: str) -> Mapping[str, Json]:
 
 def _field(field: FieldChange) -> Mapping[str, Json]:
     """A side that is not there has no key: null is a value."""
-    sides: dict[str, Json] = {}
-    for name, value in (("live", field.live), ("ours", field.ours)):
-        if not isinstance(value, Absent):
-            sides[name] = value
+    both = (("live", field.live), ("ours", field.ours))
+    sides: Mapping[str, Json] = {name: value for name, value in both if not isinstance(value, Absent)}
     return {"path": _path(field.path), **sides, "note": field.note}
 
 

@@ -13,7 +13,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from meshdsl.compare.report import Action, DiffReport, ObjectChange
-from meshdsl.report.diff_words import SIGNS, DiffDocument, hunks, number, place, remarks, summary, title, yaml_lines
+from meshdsl.report.diff_words import (
+    SIGNS,
+    DiffDocument,
+    aside,
+    foreign_lines,
+    hunks,
+    number,
+    place,
+    remarks,
+    summary,
+    title,
+    yaml_lines,
+)
 from meshdsl.report.escape import one_line
 
 LIMIT = 60_000
@@ -68,12 +80,16 @@ def _report(report: DiffReport, document: DiffDocument) -> Iterator[_Block]:
         ]
         yield from _list("Policy", rows, report.policy_note)
     if "access" in document.views:
-        rows = [f"- {'➕' if change.widened else '➖'} {_escaped(change.sentence)}\n" for change in report.access]
+        rows = [f"- {'➕' if change.widened else '➖'} {_escaped(change.sentence)}\n" for change in report.access]  # noqa: RUF001
         yield from _list("Access", rows, report.access_note)
     if "fields" in document.views and report.objects:
         yield _Block("\n### Fields\n")
         for change in report.objects:
             yield _Block(_object(change, document), counts=True)
+    if "fields" in document.views:
+        said = aside(report, show_foreign=document.show_foreign)
+        rows = [f"- {_escaped(str(change.ref))}: {_escaped('; '.join(words))}\n" for change, words in said]
+        yield from _list("No difference, but worth knowing", rows, "")
     yield _Block("\n")
 
 
@@ -104,7 +120,8 @@ def _object(change: ObjectChange, document: DiffDocument) -> str:
     # A fence is longer than any run of its character in what it holds.
     longest = max((len(run) for line in lines for run in re.findall("`+", line)), default=0)
     fence = "`" * max(3, longest + 1)
-    notes = "".join(f"- {_escaped(note)}\n" for note in remarks(change))
+    said = remarks(change) + (foreign_lines(change) if document.show_foreign else [])
+    notes = "".join(f"- {_escaped(note)}\n" for note in said)
     body = "\n".join([f"{fence}diff", *lines, fence]) + "\n" if lines else ""
     verb = {"+": "create", "~": "change", "-": "delete", "!": "not ours"}[SIGNS[change.action]]
     head = f"<b>{verb}</b> <code>{name}</code>{' ' + _html(one_line(where)) if where else ''}"

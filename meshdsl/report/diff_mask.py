@@ -58,6 +58,7 @@ def masked(report: DiffReport) -> DiffReport:
     return replace(
         report,
         objects=tuple(clean.object(change) for change in report.objects),
+        aside=tuple(clean.object(change) for change in report.aside),
         policy=tuple(clean.sentence(change) for change in report.policy),
         access=tuple(clean.sentence(change) for change in report.access),
         risks=tuple(clean.sentence(finding) for finding in report.risks),
@@ -178,7 +179,7 @@ def _step(place: Json, part: str | int) -> Json:
 
 def _secrets(report: DiffReport) -> Iterator[str]:
     """Every text that stands where a credential does."""
-    for change in report.objects:
+    for change in (*report.objects, *report.aside):
         secret = change.ref.kind == "Secret"
         for body in (change.live, change.ours):
             for key, value in body.items() if isinstance(body, Mapping) else ():

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from meshdsl.compare.report import Absent, Action, DiffReport, ObjectChange
+from meshdsl.compare.report import Action, DiffReport, ObjectChange
 from meshdsl.report.diff_words import (
     SIGNS,
     DiffDocument,
+    aside,
+    foreign_lines,
     hunks,
-    path_text,
     place,
     remarks,
     summary,
@@ -69,6 +70,9 @@ class _Writer:
             for index, change in enumerate(report.objects):
                 yield from ["", self.paint(_BOLD, "Fields")] if index == 0 else [""]
                 yield from self.object(change)
+            said = aside(report, show_foreign=self.document.show_foreign)
+            lines = [one_line(f"{change.ref}: {'; '.join(words)}") for change, words in said]
+            yield from self.section("No difference, but worth knowing", lines)
 
     def section(self, name: str, lines: Iterable[str], note: str = "") -> Iterator[str]:
         """A heading with lines under it; nothing if there are none."""
@@ -105,14 +109,10 @@ class _Writer:
             yield from (f"  {self.signed('-', line)}" for line in yaml_lines(change.live))
         for hunk in hunks(change.fields):
             yield f"  {self.paint(_CYAN, '@@ ' + one_line(hunk.where))}" if hunk.where else "  @@"
-            for before, after, note in hunk.rows:
-                yield from (f"  {self.signed('-', line)}" for line in before)
-                yield from (f"  {self.signed('+', line)}" for line in after)
+            for gone, come, note in hunk.rows:
+                yield from (f"  {self.signed('-', line)}" for line in gone)
+                yield from (f"  {self.signed('+', line)}" for line in come)
                 if note:
                     yield f"  {self.paint(_DIM, '# ' + one_line(note))}"
-        if self.document.show_foreign and change.foreign:
-            yield f"  {self.paint(_DIM, '# set by others:')}"
-            for field in change.foreign:
-                before = "" if isinstance(field.live, Absent) else " ".join(yaml_lines(field.live))
-                note = f" ({field.note})" if field.note else ""
-                yield f"  {self.paint(_DIM, one_line(f'  {path_text(field.path)}: {before}{note}'))}"
+        if self.document.show_foreign:
+            yield from (f"  {self.paint(_DIM, '# ' + one_line(line))}" for line in foreign_lines(change))

@@ -105,13 +105,27 @@ def _agreement(report: DiffReport) -> str:
     return f"no differences in {number(report.compared, 'object')}" if report.compared else "no differences"
 
 
+def aside(report: DiffReport, *, show_foreign: bool) -> list[tuple[ObjectChange, list[str]]]:
+    """Objects that agree and are worth a word, with the words; those of others' fields only on demand."""
+    said = ((change, remarks(change) + (foreign_lines(change) if show_foreign else [])) for change in report.aside)
+    return [(change, words) for change, words in said if words]
+
+
+def foreign_lines(change: ObjectChange) -> list[str]:
+    """The fields that others set, one a line."""
+    lines = []
+    for field in change.foreign:
+        value = "" if isinstance(field.live, Absent) else ": " + " ".join(yaml_lines(field.live))
+        note = f" ({field.note})" if field.note else ""
+        lines.append(f"set by others: {path_text(field.path)}{value}{note}")
+    return lines
+
+
 def path_text(path: FieldPath) -> str:
     """``spec.rules[0].backendRefs[name=api-v2].weight``."""
     text = ""
     for part in path:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        elif "=" in part:
+        if isinstance(part, int) or "=" in part:
             text += f"[{part}]"
         elif _PLAIN_KEY.fullmatch(part):
             text += f".{part}" if text else part
@@ -147,9 +161,9 @@ def _row(field: FieldChange) -> tuple[tuple[str, ...], tuple[str, ...], str]:
 def _side(name: str | int, value: Json | Absent) -> tuple[str, ...]:
     if isinstance(value, Absent):
         return ()
-    is_item = isinstance(name, int) or "=" in name
-    shown_as: Json = [value] if is_item else {name: value} if name else value
-    return tuple(yaml_lines(shown_as))
+    if isinstance(name, int) or "=" in name:
+        return tuple(yaml_lines([value]))
+    return tuple(yaml_lines({name: value} if name else value))
 
 
 def yaml_lines(value: Json) -> list[str]:
