@@ -47,11 +47,12 @@ class Listener:
         ``unknown`` looks at each connection: an HTTP port may be asked in HTTP/1 and HTTP/2, and the kubelet probes in
         HTTP/1 whatever the port speaks; what turns out not to be HTTP is judged by the Server's own policies alone, and
         so refused where only requests are allowed. ``opaque`` spares protocols in which the server speaks first the ten
-        seconds that detection would wait.
+        seconds that detection would wait; a port that the kubelet asks by HTTP is none of them, and its probes are let
+        in only if they are known for requests.
         """
         protocols = {port.protocol for port in self.ports}
         if not self.is_http:
-            return "opaque"
+            return "unknown" if self.probes else "opaque"
         if protocols <= {Protocol.HTTP2, Protocol.GRPC} and not self.probes:
             return "HTTP/2"
         return "unknown"
