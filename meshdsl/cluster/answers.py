@@ -13,7 +13,7 @@ import re
 from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn
 
-from meshdsl.cluster.errors import Failure, FailureCode, words
+from meshdsl.cluster.errors import Failure, words
 from meshdsl.cluster.wire import Answer
 
 _NOT_TRUSTED = re.compile(r"x509:|\btls: (?!handshake timeout)")
@@ -65,7 +65,8 @@ def _fail(answer: Answer) -> NoReturn:
     if body is None and status == 500 and answer.media_type == "text/plain":
         _fail_at_proxy(answer.text)
     if status == 401:
-        raise Failure("unauthorized", f"{NOT_LOGGED_IN}: {message or 'the server does not know who asks'}")
+        reason = f"{NOT_LOGGED_IN}: {message or 'the server does not know who asks'}"
+        raise Failure("unauthorized", reason, retry=True)
     if status == 403:
         raise Failure("forbidden", _forbidden(answer, message))
     if status == 404 and (message or answer.text.strip() == "404 page not found"):
@@ -90,8 +91,7 @@ def _fail_at_proxy(text: str) -> NoReturn:
         raise Failure("unreachable", f"{NOT_TRUSTED}: {said}")
     if _NOT_REACHED.search(text):
         raise Failure("unreachable", f"the API server cannot be reached: {said}", retry=True)
-    code: FailureCode = "server-error"
-    raise Failure(code, f"the server answers 500: {said}", retry=True)
+    raise Failure("server-error", f"the server answers 500: {said}", retry=True)
 
 
 def _forbidden(answer: Answer, message: str) -> str:

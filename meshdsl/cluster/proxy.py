@@ -77,8 +77,8 @@ class Proxy:
 
     def said(self) -> str:
         """What kubectl and its plugins said last, without the proxy's own log lines."""
-        said = [line for line in self._lines if line and not _is_log_line(line)]
-        return words(" ".join(said[-8:]))
+        said = dict.fromkeys(line for line in tuple(self._lines) if line and not _is_log_line(line))
+        return words(" ".join(tuple(said)[-8:]))
 
     def wait_until_ready(self, timeout: float) -> None:
         """Wait until the socket answers.

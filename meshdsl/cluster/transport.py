@@ -114,8 +114,10 @@ class Transport:
                 answer = self._once(method, target, deadline, body, generation)
                 found = object_of(answer)
             except Failure as failure:
-                if failure.code == "unauthorized" and self._renewed(generation):
-                    continue
+                if failure.code == "unauthorized" and failure.retry:
+                    if self._renewed(generation):
+                        continue
+                    raise
                 tries += 1
                 self._wait(failure, tries, deadline)
             else:
