@@ -259,12 +259,23 @@ def _disjoint(parts: list[Part]) -> list[Rule]:
 
 
 def _owner(containing: list[Part]) -> Part:
-    best = max(containing, key=lambda part: part.rank)
-    for other in containing:
-        if other.rank == best.rank and other is not best and _does(other.rule) != _does(best.rule):
-            raise Ambiguous(best, other)
+    """The part that decides: that of the most specific region, and of its parts the narrowest.
+
+    Regions that are equally specific must agree: a canary's ``when`` or a retried method of the one is no reason to
+    overrule the other.
+    """
+    highest = max(part.rank[:2] for part in containing)
+    of_region: dict[str, Part] = {}
+    for part in containing:
+        known = of_region.get(part.region.name)
+        if part.rank[:2] == highest and (known is None or part.rank > known.rank):
+            of_region[part.region.name] = part
     # Among equals the first by name, so that the order of definitions does not show.
-    return min((part for part in containing if part.rank == best.rank), key=lambda part: part.rule.name)
+    first, *others = sorted(of_region.values(), key=lambda part: part.rule.name)
+    for other in others:
+        if _does(other.rule) != _does(first.rule):
+            raise Ambiguous(first, other)
+    return first
 
 
 def _does(rule: Rule) -> tuple[object, ...]:

@@ -311,6 +311,16 @@ SITUATIONS: Mapping[str, Sequence[Any]] = {
         Timeout(API.route("r", headers=(CANARY_HEADER,)), "3s"),
         Timeout(API.route("q", query=(Query("q", "1"),)), "2s"),
     ],
+    "two routes alike, only one is retried": [
+        API,
+        Retry(API.route("r", headers=(CANARY_HEADER,)), attempts=2, retry_on=("5xx",)),
+        Retry.never(API.route("q", headers=(Header("x-d", "1"),))),
+    ],
+    "two routes alike, two conditions of a canary": [
+        API,
+        _canary(API.route("r", headers=(CANARY_HEADER,)), percent=0, when=Cookie("c", "1")),
+        _canary(API.route("q", headers=(Header("x-d", "1"),)), percent=0, when=Query("q", "1")),
+    ],
     "every path is as good as none": [API, Timeout(API.route("r", path="/*"), "3s"), Timeout(API, "2s")],
     "a prefix in a prefix": [
         API,
@@ -386,4 +396,6 @@ REFUSED: Mapping[str, Mapping[str, str]] = {
     "a caller kept out of the mesh": {"istio": "MESH401", "ambient": "MESH401", "linkerd": "MESH401"},
     "a rule about a path that is rewritten": {"istio": "MESH406", "ambient": "MESH406"},
     "a rule about a header that is set": {"istio": "MESH406", "ambient": "MESH406", "linkerd": "MESH406"},
+    "two routes alike, only one is retried": {"istio": "MESH331", "ambient": "MESH331", "linkerd": "MESH331"},
+    "two routes alike, two conditions of a canary": {"istio": "MESH331", "ambient": "MESH331", "linkerd": "MESH331"},
 }
