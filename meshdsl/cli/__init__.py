@@ -5,9 +5,9 @@ ends in the same way.
 
 ====  ==========================================================
 0     fine
-1     findings: errors in policies, or output that is out of date
+1     findings: errors in policies, or output that is out of date; differences
 2     usage or configuration
-3     could not do it: no permission, no space, unreadable
+3     could not do it, or could not tell: no permission, no space, unreadable, out of reach
 70    an internal error: a bug in meshdsl
 130   interrupted (SIGINT); 143: terminated (SIGTERM); 141: the reader of the output went away (SIGPIPE)
 ====  ==========================================================

@@ -17,7 +17,7 @@ from meshdsl.version import VERSION
 _COMPLETE = "_MESHDSL_COMPLETE"
 
 _EPILOG = """\b
-Exit codes: 0 fine, 1 findings, 2 usage or configuration, 3 could not do it, 70 a bug in meshdsl.
+Exit codes: 0 fine, 1 findings or differences, 2 usage or configuration, 3 could not do it, 70 a bug in meshdsl.
 
 \b
 Shell completion, in the shell's start-up file:
@@ -72,7 +72,7 @@ def app() -> None:
     """Typed service-mesh policies in Python, compiled to Istio, Istio Ambient and Linkerd."""
 
 
-for _command in (commands.build, commands.explain, commands.support, commands.init):
+for _command in (commands.build, commands.diff, commands.explain, commands.support, commands.init):
     app.add_command(_command)
 
 

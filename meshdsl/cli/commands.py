@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from meshdsl.cli.console import Console
-from meshdsl.cli.options import clusters, report_format, verbosity
+from meshdsl.cli.options import VIEWS, clusters, diff_format, report_format, verbosity
 
 if TYPE_CHECKING:
     from meshdsl.report.support import TableFormat
@@ -35,6 +35,37 @@ def build(
     from meshdsl.cli.project import Choice
 
     return run(console, Choice(path, clusters, target), out, check=check)
+
+
+@click.command(epilog="\b\nExample:\n  meshdsl diff --against git:main --fail-on widened-access,weakened-mtls\n")
+@click.argument("path", type=_EXISTING, required=False)
+@clusters
+@click.option("--context", default="", help="Of the kubeconfig. [default: that of the configuration, or the current]")
+@click.option("--against", metavar="DIR|FILE|-|git:REV", help="Manifests or a revision, in place of a live cluster.")
+@click.option("--view", "views", multiple=True, type=click.Choice(VIEWS), help="May be given twice. [default: all]")
+@diff_format
+@click.option("--output", metavar="FILE", help="Where to write the report. [default: standard output]")
+@click.option("--fail-on", multiple=True, metavar="RISK,…", help="Exit 1 on these risks only, such as widened-access.")
+@click.option("--adopt", is_flag=True, help="Compare objects that are not ours as if they were.")
+@click.option("--show-foreign", is_flag=True, help="Show fields that others set.")
+@click.option("--server-side", is_flag=True, help="Show what the API server answers to a dry-run apply.")
+@click.option("--timeout", default=60.0, type=click.FloatRange(0.1, 86_400), show_default=True, help="In seconds.")
+@click.option("--show-rbac", is_flag=True, help="Print the smallest ClusterRole that this diff needs, and end.")
+@verbosity
+@click.pass_obj
+def diff(
+    console: Console, /, *, path: str | None, clusters: tuple[str, ...], target: str | None, **options: Any
+) -> int:
+    """Show what would change, and what it means: risks, policies, who may call what, and every field.
+
+    Against the live cluster it only reads. Exit code 0: no differences, 1: differences (with --fail-on: one of these
+    risks), 3: something could not be told; 3 wins over 1.
+    """
+    from meshdsl.cli.diff import Options
+    from meshdsl.cli.diff import diff as run
+    from meshdsl.cli.project import Choice
+
+    return run(console, Choice(path, clusters, target), Options(**options))
 
 
 @click.command(epilog="\b\nExample:\n  meshdsl explain prod/api --cluster prod-eu\n  meshdsl explain MESH512\n")

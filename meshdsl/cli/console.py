@@ -80,6 +80,7 @@ class Console:
         stream.buffer.flush()
 
 
-def colours() -> bool:
-    """Whether standard error takes colours: a terminal that is not dumb, and NO_COLOR (no-color.org) is not set."""
-    return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+def colours(*, error_stream: bool = True) -> bool:
+    """Whether a stream takes colours: a terminal that is not dumb, and NO_COLOR (no-color.org) is not set."""
+    stream = sys.stderr if error_stream else sys.stdout
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

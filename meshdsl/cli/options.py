@@ -12,6 +12,8 @@ from meshdsl.cli.console import Console
 F = TypeVar("F", bound=Callable[..., Any])
 
 TARGETS = ("istio", "ambient", "linkerd")
+DIFF_FORMATS = ("text", "json", "markdown", "sarif", "github", "html")
+VIEWS = ("policy", "access", "fields")
 
 
 def verbosity(function: F) -> F:
@@ -44,6 +46,19 @@ def report_format(function: F) -> F:
         callback=_set_format,
         is_eager=True,
         help="Of findings.",
+    )(function)
+
+
+def diff_format(function: F) -> F:
+    """``--format`` of a comparison; what is wrong with the input is shown in it where it can be, else as text."""
+    return click.option(
+        "--format",
+        type=click.Choice(DIFF_FORMATS),
+        default="text",
+        show_default=True,
+        callback=_set_diff_format,
+        is_eager=True,
+        help="Of the report.",
     )(function)
 
 
@@ -85,6 +100,11 @@ def _set_verbosity(context: click.Context, _parameter: click.Parameter, value: i
 
 def _set_format(context: click.Context, _parameter: click.Parameter, value: Any) -> None:
     _console(context).format = value
+
+
+def _set_diff_format(context: click.Context, _parameter: click.Parameter, value: Any) -> Any:
+    _console(context).format = value if value in ("json", "sarif", "github") else "text"
+    return value
 
 
 def _console(context: click.Context) -> Console:

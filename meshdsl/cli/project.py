@@ -33,11 +33,12 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One cluster to compile for; ``name`` is the folder that its manifests go to."""
+    """One cluster to compile for; ``name`` is the folder that its manifests go to, ``context`` where it is reached."""
 
     name: str
     target: Target
     environment: Environment
+    context: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def project(choice: Choice) -> Project:
         config.policies,
         config.out,
         config.permit,
-        tuple(Job(c.name, c.target, c.environment) for c in config.clusters.values() if c.name in names),
+        tuple(Job(c.name, c.target, c.environment, c.context) for c in config.clusters.values() if c.name in names),
         # A folder outside of the repository may be shared with other repositories.
         complete=not choice.clusters and config.out.is_relative_to(config.root),
     )

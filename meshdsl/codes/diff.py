@@ -127,10 +127,11 @@ _OTHERS: tuple[Page, ...] = (
         "`kubectl apply` in the same way.",
     ),
     Page(
-        "MESH878",
-        "The cluster was not compared",
-        "The comparison of one cluster failed as a whole, and the others are shown. The exit code is 3, because what "
-        "is not known is no agreement.",
+        "MESH879",
+        "A cluster that is configured no more",
+        "The revision has a cluster that the configuration no longer has. There is nothing to compare it with. The "
+        "objects that were applied to it stay in that cluster until somebody deletes them; all of them have the label "
+        "`app.kubernetes.io/managed-by: meshdsl`.",
     ),
 )
 

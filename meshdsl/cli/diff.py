@@ -1,0 +1,291 @@
+"""``meshdsl diff``: what would change, against a cluster, manifests or a git revision, and what that means.
+
+The policies are compiled as a build compiles them, and nothing is written but the report. Each cluster is compared by
+itself: if one cannot be reached, the others are still shown, and the exit code says that something is not known.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+
+from meshdsl.cli.console import Console, colours
+from meshdsl.cli.diff_sides import Compared, LiveSide, OfflineSide, Side
+from meshdsl.cli.progress import Progress
+from meshdsl.cli.project import Choice, Job, Project, project
+from meshdsl.compare.report import DiffReport, Risk
+from meshdsl.compiler import Bundle
+from meshdsl.compiler import build as compile_for
+from meshdsl.diagnostics import CompileError, Diagnostic, MeshdslError, OutputError
+from meshdsl.loading.load import PolicyFiles, read
+from meshdsl.report.diff_report import diff_report
+from meshdsl.report.diff_words import VIEWS, DiffDocument, DiffFormat, View, number
+
+STREAM = "-"
+GIT = "git:"
+
+_DOCUMENTS = frozenset({"json", "sarif", "github"})
+"""Formats that hold diagnostics themselves; with the others they go to standard error, as text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command was given beside the choice of clusters.
+
+    Attributes:
+        context: of the kubeconfig, in place of the one of the configuration.
+        against: a folder, a file, ``"-"`` or ``"git:REV"``; None for the live cluster.
+        views: that are shown and that count as differences; empty for all.
+        format: of the report.
+        output: file to write it to; None for standard output.
+        server_side: ask the API server by dry-run applies.
+        adopt: compare objects that are not ours as if they were.
+        show_foreign: show fields that others set.
+        timeout: seconds for all that one cluster is asked.
+        fail_on: names of risks, each perhaps several with commas between; empty to fail on any difference.
+        show_rbac: print the ClusterRole that the comparison needs, and nothing else.
+    """
+
+    context: str = ""
+    against: str | None = None
+    views: tuple[View, ...] = ()
+    format: DiffFormat = "text"
+    output: str | None = None
+    server_side: bool = False
+    adopt: bool = False
+    show_foreign: bool = False
+    timeout: float = 60.0
+    fail_on: tuple[str, ...] = ()
+    show_rbac: bool = False
+
+
+def diff(console: Console, choice: Choice, options: Options) -> int:
+    """Run the command.
+
+    Returns:
+        0 if nothing differs, 1 if something does, 3 if something could not be told. With ``fail_on`` only the named
+        risks are a 1. What is not known wins over what differs: it could be anything.
+
+    Raises:
+        MeshdslError: the policies are wrong, or nothing could be compared.
+    """
+    _check(options)
+    fail_on = _risks(options.fail_on)
+    found = project(choice)
+    with Progress(2 + 2 * len(found.jobs), shown=console.verbosity >= 0) as progress, ExitStack() as stack:
+        progress.step("loading policies")
+        files = read(found.policies, permit=found.permit)
+        bundles = list(_bundles(found, files, progress))
+        if options.show_rbac:
+            console.write(_role(bundles, options))
+            return 0
+        progress.step(f"reading {options.against or 'what is there'}")
+        side = _side(console, found, choice, options, stack)
+        compared = list(_compared(side, bundles, progress))
+    warnings = (*files.warnings, *(warning for _, bundle in bundles for warning in bundle.warnings))
+    document = DiffDocument(
+        reports=[_chosen(one.report, options) for one in compared if one.report],
+        views=tuple(view for view in VIEWS if view in (options.views or VIEWS)),
+        fail_on=fail_on,
+        base=str(Path.cwd()),
+        diagnostics=(*warnings, *side.notes, *(found for one in compared for found in one.diagnostics)),
+        show_foreign=options.show_foreign,
+    )
+    _show(console, document, options)
+    code = _exit_code(document, fail_on, failed=any(one.failed for one in compared))
+    console.note(_line(document, fail_on, code))
+    return code
+
+
+def _check(options: Options) -> None:
+    if options.against is None:
+        return
+    for given, name, why in (
+        (options.context, "--context", "names a live cluster"),
+        (options.server_side, "--server-side", "asks a live cluster"),
+        (options.show_rbac, "--show-rbac", "is for a live cluster"),
+    ):
+        if given:
+            raise click.UsageError(f"{name} {why}: it does not go with --against")
+
+
+def _risks(given: Iterable[str]) -> frozenset[Risk]:
+    names = [name.strip() for one in given for name in one.split(",") if name.strip()]
+    known = [risk.value for risk in Risk]
+    for name in names:
+        if name not in known:
+            from difflib import get_close_matches
+
+            close = get_close_matches(name, known, 1, 0.4)
+            meant = f"Did you mean {close[0]!r}? " if close else ""
+            raise click.UsageError(f"--fail-on: there is no risk {name!r}. {meant}There are: {', '.join(known)}.")
+    return frozenset(map(Risk, names))
+
+
+def _bundles(found: Project, files: PolicyFiles, progress: Progress) -> Iterator[tuple[Job, Bundle]]:
+    """Every cluster compiled, or one error with the findings of all."""
+    errors: list[MeshdslError] = []
+    for job in found.jobs:
+        progress.step(f"compiling {job.name}")
+        try:
+            yield job, compile_for(files.policy_set(job.environment, found.name), job.target, cluster=job.name)
+        except MeshdslError as error:
+            errors.append(error)
+    if errors:
+        raise CompileError([*files.warnings, *(one for error in errors for one in error.diagnostics)])
+
+
+def _role(bundles: Iterable[tuple[Job, Bundle]], options: Options) -> str:
+    from meshdsl.cluster import cluster_role
+    from meshdsl.compare.kinds import scopes_of
+    from meshdsl.render import render
+
+    scopes = {scope for _, bundle in bundles for scope in scopes_of(bundle.manifests, bundle.target)}
+    return render(cluster_role(scopes, server_side=options.server_side))
+
+
+def _side(console: Console, found: Project, choice: Choice, options: Options, stack: ExitStack) -> Side:
+    if options.against is None:
+        _one_context_each(found, options)
+        return LiveSide(
+            context=options.context,
+            timeout=options.timeout,
+            server_side=options.server_side,
+            adopt=options.adopt,
+            show_foreign=options.show_foreign,
+            log=console.detail,
+        )
+    if options.against.startswith(GIT):
+        from meshdsl.cli.diff_revision import RevisionSide
+
+        revision = options.against.removeprefix(GIT)
+        return stack.enter_context(RevisionSide.of(revision, found, choice, show_foreign=options.show_foreign))
+    return OfflineSide.of(
+        options.against, [job.name for job in found.jobs], adopt=options.adopt, show_foreign=options.show_foreign
+    )
+
+
+def _one_context_each(found: Project, options: Options) -> None:
+    """Two clusters must not be compared with one: the answer would be about another cluster than it says."""
+    if len(found.jobs) == 1:
+        return
+    if options.context:
+        names = ", ".join(job.name for job in found.jobs)
+        raise click.UsageError(f"--context is for one cluster: choose one with --cluster; there are {names}")
+    without = [job.name for job in found.jobs if not job.context]
+    if without:
+        raise click.UsageError(
+            f"these clusters have no context: {', '.join(without)}. Give each its context = … in the configuration,"
+            " or choose one with --cluster, which is then compared with kubectl's current context."
+        )
+
+
+def _compared(side: Side, bundles: Iterable[tuple[Job, Bundle]], progress: Progress) -> Iterator[Compared]:
+    """Each cluster; if none could be compared, one error."""
+    errors: list[tuple[str, MeshdslError]] = []
+    given = list(bundles)
+    for job, bundle in given:
+        progress.step(f"comparing {job.name}")
+        try:
+            yield side.compare(job, bundle)
+        except MeshdslError as error:
+            errors.append((job.name, error))
+            yield Compared(None, tuple(found.on(job.name) for found in error.diagnostics), failed=True)
+    if errors and len(errors) == len(given):
+        failed = MeshdslError(found.on(name) for name, error in errors for found in error.diagnostics)
+        failed.exit_code = max(error.exit_code for _, error in errors)
+        raise failed
+
+
+def _chosen(report: DiffReport, options: Options) -> DiffReport:
+    """The report with the views that were asked for. Risks and what is not known are always of all."""
+    views = options.views or VIEWS
+    if "policy" not in views:
+        report = replace(report, policy=(), policy_note="")
+    if "access" not in views:
+        report = replace(report, access=(), access_note="")
+    if "fields" not in views:
+        report = replace(report, objects=(), aside=())
+    return report
+
+
+def _show(console: Console, document: DiffDocument, options: Options) -> None:
+    to_file = options.output is not None and options.output != STREAM
+    if options.format not in _DOCUMENTS:
+        # Said first, so that the difference is what stays in sight.
+        console.output_taken = True
+        console.report(document.diagnostics)
+    coloured = options.format == "text" and not to_file and colours(error_stream=False)
+    shown = document if options.format in _DOCUMENTS | {"html"} else replace(document, diagnostics=())
+    text = diff_report(options.format, shown, colour=coloured)
+    if to_file:
+        write_file(Path(str(options.output)), text)
+    else:
+        console.write(text)
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a file whole or not at all; a device or pipe is simply written to.
+
+    Raises:
+        OutputError: it cannot be written; a file that was there stays as it was.
+    """
+    data = text.encode("utf-8", "backslashreplace")
+    temporary = ""
+    try:
+        if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+            path.write_bytes(data)
+            return
+        target = Path(os.path.realpath(path))
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}-", suffix=".tmp", dir=target.parent)
+        with os.fdopen(descriptor, "wb") as stream:
+            os.fchmod(descriptor, 0o644)
+            stream.write(data)
+            stream.flush()
+            os.fsync(descriptor)
+        Path(temporary).replace(target)
+        temporary = ""
+    except OSError as error:
+        raise OutputError(
+            [
+                Diagnostic(
+                    "MESH876",
+                    f"the report cannot be written to {str(path)!r}: {error.strerror or error}",
+                    help="choose a file in a folder that can be written",
+                )
+            ]
+        ) from error
+    finally:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def _exit_code(document: DiffDocument, fail_on: frozenset[Risk], *, failed: bool) -> int:
+    if failed or any(report.unknown for report in document.reports):
+        return 3
+    if fail_on:
+        return int(any(finding.risk in fail_on for report in document.reports for finding in report.risks))
+    return int(any(not report.is_empty for report in document.reports))
+
+
+def _line(document: DiffDocument, fail_on: frozenset[Risk], code: int) -> str:
+    """The result in one line, on standard error: the report itself is the same whatever the clock says."""
+    reports = document.reports
+    objects = sum(len(report.objects) for report in reports)
+    meanings = sum(len(report.policy) + len(report.access) for report in reports)
+    parts = [f"{number(objects, 'object')} differ{'s' if objects == 1 else ''}"] if objects else []
+    parts += [f"{number(meanings, 'change')} of meaning"] if meanings else []
+    line = f"Compared {number(len(reports), 'cluster')}: {', '.join(parts) or 'no differences'}"
+    found = sorted({finding.risk.value for report in reports for finding in report.risks if finding.risk in fail_on})
+    if found:
+        line += f"; fails on {', '.join(found)}"
+    elif fail_on:
+        line += "; none of the risks of --fail-on"
+    return line + ("; not everything could be told, so the exit code is 3" if code == 3 else "")
