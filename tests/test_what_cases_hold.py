@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from dataclasses import fields
 
@@ -18,7 +17,7 @@ from meshdsl.targets.ambient import Ambient
 from meshdsl.targets.base import Level, Target
 from meshdsl.targets.istio import Istio
 from meshdsl.targets.linkerd import Linkerd
-from tests import golden
+from tests import case_table, golden
 
 MESHES: dict[str, type[Target]] = {"istio": Istio, "ambient": Ambient, "linkerd": Linkerd}
 PUBLIC = [getattr(meshdsl, name) for name in meshdsl.__all__]
@@ -89,20 +88,8 @@ def test_each_field_of_a_profile_is_in_a_case(name: str) -> None:
 
 
 def test_the_table_names_each_case_and_its_policies() -> None:
-    table = (golden.FOLDER / "README.md").read_text(encoding="utf-8")
-    table = table.partition("| --- | --- | --- |")[2].partition("##")[0]
-    rows = {name: kinds.strip() for name, kinds in re.findall(r"^\| (\S+) \|([^|]*)\|", table, re.MULTILINE)}
-    now = {str(case): ", ".join(_kinds(case)) for case in golden.cases()}
-    assert sorted(now.keys() - rows.keys()) == [], "cases that tests/cases/README.md does not name"
-    assert {name: kinds for name, kinds in rows.items() if now.get(name, "no such case") != kinds} == {}
-
-
-def _kinds(case: golden.Case) -> list[str]:
-    path = case.policies
-    sources = [path] if path.is_file() else sorted(path.rglob("*.py"))
-    trees = [ast.parse(source.read_text(encoding="utf-8")) for source in sources]
-    names = {node.id for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    return sorted(kind.__name__ for kind in DECLARED if issubclass(kind, Policy) and kind.__name__ in names)
+    text = case_table.README.read_text(encoding="utf-8")
+    assert text == case_table.current(text), "rewrite with: python -m tests.rewrite"
 
 
 def test_the_inventory_is_declared() -> None:
