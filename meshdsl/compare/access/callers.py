@@ -1,0 +1,148 @@
+"""Callers as bits: everybody whom the rules at hand could tell apart, and one for each kind of those whom they do not.
+
+A set of callers is a whole number. The universe is made of the patterns of two models' rules about one service: each
+account that is named, for each namespace an account that is not, one of the mesh, one of another trust domain, and one
+without identity. What is not named is stood for by a character that no name has.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from meshdsl.compare.access.model import IN_MESH, Who, holds
+
+ANOTHER: Final = "\x01"
+"""A name that is none of those named."""
+_FOREIGN: Final = "\x02"
+"""A trust domain that is none of those named."""
+_NOBODY_ELSE: Final = f"/ns/{ANOTHER}/sa/{ANOTHER}"
+_WHOLE_NAMESPACE: Final = re.compile(r"/ns/([^/*]+)/(?:sa/)?\*")
+_ACCOUNT: Final = re.compile(r"([^/]*)/ns/([^/]+)/sa/(.+)")
+
+PLAIN: Final = 1
+"""The bit of callers without an identity."""
+
+
+class Callers:
+    """The callers that some patterns tell apart.
+
+    Args:
+        patterns: of the rules; the order does not matter.
+    """
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        distinct = sorted(set(patterns))
+        self.identities = _identities(distinct)
+        self._bits = {identity: 2 << index for index, identity in enumerate(self.identities)}
+        self.meshed = (2 << len(self.identities)) - 2
+        self.everyone = self.meshed | PLAIN
+        self._masks = {pattern: self._mask(pattern) for pattern in distinct}
+        self._terms: dict[Who, int] = {}
+
+    def _mask(self, pattern: str) -> int:
+        if pattern == IN_MESH:
+            return self.meshed
+        if pattern[0] != "~" and "*" not in pattern:
+            return self._bits[pattern]
+        return sum(bit for identity, bit in self._bits.items() if holds(pattern, identity))
+
+    def mask(self, who: Who) -> int:
+        """The bits of a set of callers."""
+        known = self._terms.get(who)
+        if known is not None:
+            return known
+        found = 0
+        for term in who:
+            mine = self.everyone
+            for field in term.fields:
+                mine &= self._union(field)
+            found |= mine & ~self._union(term.excluded)
+        self._terms[who] = found
+        return found
+
+    def _union(self, patterns: Iterable[str]) -> int:
+        found = 0
+        for pattern in patterns:
+            found |= self._masks[pattern]
+        return found
+
+    def words(self, mask: int) -> tuple[str, ...]:
+        """A set of callers for people, in a fixed order."""
+        if mask == self.everyone:
+            return ("anyone",)
+        if mask == self.meshed:
+            return ("anyone in the mesh",)
+        found: list[str] = []
+        rest = [identity for identity in self.identities if mask & self._bits[identity]]
+        for namespace in dict.fromkeys(_parts(one)[1] for one in rest):
+            if namespace == ANOTHER:
+                continue
+            of_it = [one for one in rest if _parts(one)[:2] == ("", namespace)]
+            every = [one for one in self.identities if _parts(one)[:2] == ("", namespace)]
+            if of_it == every and f"/ns/{namespace}/sa/{ANOTHER}" in of_it:
+                found.append(f"every account of {namespace}")
+                rest = [one for one in rest if one not in of_it]
+        found = [_word(one) for one in rest if ANOTHER not in one] + found
+        found += [_word(one) for one in rest if ANOTHER in one and one != _NOBODY_ELSE and _FOREIGN not in one]
+        found += ["everyone else in the mesh"] if _NOBODY_ELSE in rest else []
+        if _NOBODY_ELSE not in rest:
+            found += [_word(one) for one in rest if ANOTHER in one and _FOREIGN in one]
+        return (*found, *(["callers outside the mesh"] if mask & PLAIN else []))
+
+
+def _identities(patterns: list[str]) -> tuple[str, ...]:
+    """An identity of each kind that the patterns can tell apart."""
+    bare = [pattern.removeprefix("~") for pattern in patterns if pattern != IN_MESH]
+    namespaces = sorted({found[2] for one in bare if (found := _ACCOUNT.fullmatch(one)) and "*" not in found[2]})
+    namespaces += [found[1] for one in bare if (found := _WHOLE_NAMESPACE.fullmatch(one))]
+    starts = [_completed(one[:-1]) for one in bare if one.endswith("*")]
+    some = {one: None for one in bare if "*" not in one}
+    some |= dict.fromkeys(starts)
+    for end in (one[1:] for one in bare if one.startswith("*")):
+        some |= dict.fromkeys(_ending(end, namespaces, starts))
+    # Whoever is named without a trust domain has a namesake in another one.
+    if any(pattern[0] in "~*" and pattern != IN_MESH for pattern in patterns):
+        some |= dict.fromkeys([_FOREIGN + one for one in some if one.startswith("/")])
+    some |= {_NOBODY_ELSE: None, _FOREIGN + _NOBODY_ELSE: None}
+    return tuple(sorted(some))
+
+
+def _completed(start: str) -> str:
+    """An identity that begins so, and is otherwise nobody's that is named."""
+    if "/sa/" in start:
+        return start + ANOTHER
+    if "/ns/" in start:
+        domain, _, rest = start.partition("/ns/")
+        namespace, slash, _ = rest.partition("/")
+        return f"{domain}/ns/{namespace if slash else namespace + ANOTHER}/sa/{ANOTHER}"
+    domain = start.partition("/")[0] if "/" in start else start + ANOTHER
+    return f"{domain}/ns/{ANOTHER}/sa/{ANOTHER}"
+
+
+def _ending(end: str, namespaces: list[str], starts: list[str]) -> list[str]:
+    """Identities that end so."""
+    if "/ns/" in end:
+        return [end[end.index("/ns/") :]]
+    name = end.removeprefix("/sa/") if "/sa/" in end else ANOTHER + end
+    begun = [f"/ns/{namespace}/sa/" for namespace in [ANOTHER, *namespaces]]
+    return [*(one + name for one in begun), *(one + end for one in starts if end[0] != "/")]
+
+
+def _parts(identity: str) -> tuple[str, str, str]:
+    found = _ACCOUNT.fullmatch(identity)
+    assert found is not None, identity
+    return found[1], found[2], found[3]
+
+
+def _word(identity: str) -> str:
+    domain, namespace, name = _parts(identity)
+    where = "" if not domain else " of other trust domains" if _FOREIGN in domain else f" of trust domain {domain}"
+    if ANOTHER not in namespace + name:
+        return f"{namespace}/{name}{where}"
+    if namespace == ANOTHER and name == ANOTHER:
+        return f"everyone{where}" if where else "everyone else in the mesh"
+    if name == ANOTHER:
+        return f"every other account of {namespace.replace(ANOTHER, '*')}{where}"
+    return f"{namespace.replace(ANOTHER, '*')}/{name.replace(ANOTHER, '*')}{where}"

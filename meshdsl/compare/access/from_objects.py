@@ -1,0 +1,53 @@
+"""The access that the objects of a mesh make, whoever wrote them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from meshdsl.compare.access.facts import Facts, facts_of
+from meshdsl.compare.access.model import AccessModel, ServiceAccess, Way
+from meshdsl.compare.live import LiveObject
+from meshdsl.plan.intent import Plan
+from meshdsl.targets.base import Target
+
+
+class Reader(Protocol):
+    """What one mesh makes of the objects."""
+
+    notes: dict[str, None]
+
+    def ways(self, facts: Facts) -> dict[int, tuple[Way, ...]]:
+        """The ways to each port of a service."""
+
+
+def of_objects(objects: Iterable[LiveObject], target: Target, services: Plan | None = None) -> AccessModel:
+    """Who may call what, read from objects.
+
+    Args:
+        objects: of a cluster, a dump or a bundle. Kinds that say nothing of access are skipped.
+        target: the mesh that reads them, with its profile.
+        services: the plan that says of which Services to speak where ``objects`` has no Service objects with ports and
+            selectors, and what their ports speak. Give it whenever there is one.
+
+    Returns:
+        The model. What cannot be decided is in its notes; there, the wider answer is taken.
+    """
+    everything = list(objects)
+    reader = _reader(target)(everything, target)
+    found = {str(facts): ServiceAccess(reader.ways(facts), facts.probes) for facts in facts_of(everything, services)}
+    return AccessModel(found, tuple(sorted(reader.notes)))
+
+
+def _reader(target: Target) -> Callable[[list[LiveObject], Target], Reader]:
+    if target.name == "linkerd":
+        from meshdsl.compare.access.linkerd import LinkerdReader  # noqa: PLC0415 - a mesh is read when it is asked for
+
+        return LinkerdReader
+    if target.name == "ambient":
+        from meshdsl.compare.access.ambient import AmbientReader  # noqa: PLC0415
+
+        return AmbientReader
+    from meshdsl.compare.access.istio import IstioReader  # noqa: PLC0415
+
+    return IstioReader

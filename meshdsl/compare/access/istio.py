@@ -1,0 +1,164 @@
+"""The access of an Istio mesh with sidecars, and the parts of it that Ambient shares.
+
+A sidecar reads the AuthorizationPolicies of its namespace and of the root namespace that select its pod and have no
+``targetRefs``: DENY before ALLOW, and as soon as one ALLOW is there, only what one of them names. PeerAuthentication is
+the workload's, else the namespace's, else the mesh's, of two in one scope the older; STRICT keeps plain text out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from meshdsl.compare.access.facts import Facts, PortFacts, Selectors
+from meshdsl.compare.access.istio_rules import Body, Place, Sees, rules_of
+from meshdsl.compare.access.model import Rule, Way
+from meshdsl.compare.live import LiveObject
+from meshdsl.targets.base import Target
+
+GROUP: Final = "security.istio.io"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """An AuthorizationPolicy that is enforced: its name, whether it denies, its rules."""
+
+    namespace: str
+    name: str
+    deny: bool
+    rules: tuple[Body, ...]
+
+    def __str__(self) -> str:
+        return f"AuthorizationPolicy {self.namespace}/{self.name}"
+
+
+class IstioReader:
+    """Indexes the objects once, and reads each service from the index."""
+
+    def __init__(self, objects: Iterable[LiveObject], target: Target) -> None:
+        self.notes: dict[str, None] = {}
+        self.trust_domain = target.trust_domain
+        self.root = str(getattr(target, "root_namespace", "istio-system"))
+        self._selected = Selectors()
+        self._used: set[int] = set()
+        self.attached: dict[tuple[str, str, str], list[Policy]] = {}
+        self._modes = Modes(self.root, self.note)
+        for one in objects:
+            if str(one.get("apiVersion", "")).partition("/")[0] != GROUP:
+                continue
+            if one["kind"] == "AuthorizationPolicy":
+                self._policy(one)
+            elif one["kind"] == "PeerAuthentication":
+                self._modes.add(one)
+
+    def note(self, sentence: str) -> None:
+        """Remember what could not be decided, once."""
+        self.notes[sentence] = None
+
+    def _policy(self, one: LiveObject) -> None:
+        metadata, spec = one["metadata"], one.get("spec") or {}
+        namespace, action = metadata.get("namespace", "default"), spec.get("action", "ALLOW")
+        policy = Policy(namespace, metadata["name"], action == "DENY", tuple(spec.get("rules") or ()))
+        if (metadata.get("annotations") or {}).get("istio.io/dry-run") == "true" or action == "AUDIT":
+            return
+        if action not in ("ALLOW", "DENY"):
+            self.note(f"{policy} asks an external provider ({action}): it is taken to say yes")
+            return
+        references = spec.get("targetRefs") or ([spec["targetRef"]] if spec.get("targetRef") else [])
+        for reference in references:
+            self.attached.setdefault((namespace, reference.get("kind", ""), reference.get("name", "")), []).append(
+                policy
+            )
+        if not references:
+            self._selected.add(namespace, (spec.get("selector") or {}).get("matchLabels") or {}, policy)
+
+    def selecting(self, facts: Facts) -> tuple[list[Policy], list[Policy]]:
+        """The policies that hold for the pods of a service, and those that may hold for some of them."""
+        sure, maybe = self._selected.find(facts.namespace, facts.labels)
+        if facts.namespace != self.root:
+            more, others = self._selected.find(self.root, facts.labels)
+            sure, maybe = sure + more, maybe + others
+        for policy in maybe:
+            self.note(f"{policy} selects only some of the pods of {facts}: what holds for either kind is shown")
+        return sure, maybe
+
+    def mode_is_strict(self, facts: Facts, port: PortFacts) -> bool:
+        """Whether plain text is kept out of a port."""
+        return self._modes.of(facts, port.target) == "STRICT"
+
+    def rules(self, policies: Iterable[Policy], sees: Sees, port: int | None) -> tuple[tuple[Rule, ...], ...]:
+        """The deny rules and the allow rules of some policies, as a proxy reads them."""
+        found: tuple[list[Rule], list[Rule]] = ([], [])
+        for policy in policies:
+            for rule in policy.rules:
+                place = Place(sees, port, policy.deny, policy.namespace, self.trust_domain, self._noting(policy))
+                found[0 if policy.deny else 1].extend(rules_of(rule, place))
+        return tuple(found[0]), tuple(found[1])
+
+    def _noting(self, policy: Policy) -> Callable[[str], None]:
+        return lambda sentence: self.note(f"{policy}: {sentence}")
+
+    def way(self, policies: list[Policy], sees: Sees, port: int | None, *, plain: bool) -> Way:
+        """What some policies decide together."""
+        deny, allow = self.rules(policies, sees, port)
+        return Way(deny, None if all(policy.deny for policy in policies) else allow, plain=plain)
+
+    def ways(self, facts: Facts) -> dict[int, tuple[Way, ...]]:
+        """The ways to each port of a service: its sidecar."""
+        sure, maybe = self.selecting(facts)
+        return {port.number: tuple(self._sidecar(facts, port, sure, maybe)) for port in facts.ports}
+
+    def _sidecar(self, facts: Facts, port: PortFacts, sure: list[Policy], maybe: list[Policy]) -> Iterator[Way]:
+        sees = Sees.REQUESTS if port.http else Sees.BYTES
+        number = port.target if isinstance(port.target, int) else None
+        plain = not self.mode_is_strict(facts, port)
+        yield self.way(sure, sees, number, plain=plain)
+        if maybe:
+            yield self.way(sure + maybe, sees, number, plain=plain)
+
+
+class Modes:
+    """The PeerAuthentications of a mesh."""
+
+    def __init__(self, root: str, note: Callable[[str], None]) -> None:
+        self._root = root
+        self._note = note
+        self._scopes: dict[str, Mapping[str, Any]] = {}
+        self._workloads = Selectors()
+
+    def add(self, one: LiveObject) -> None:
+        """Remember a PeerAuthentication; of two for a whole namespace or the mesh, the older."""
+        namespace, spec = one["metadata"].get("namespace", "default"), one.get("spec") or {}
+        labels = (spec.get("selector") or {}).get("matchLabels") or {}
+        if labels:
+            if namespace != self._root:  # there, selectors are ignored
+                self._workloads.add(namespace, labels, one)
+            return
+        there = self._scopes.get(namespace)
+        if there is None or _age(one) < _age(there):
+            self._scopes[namespace] = one
+
+    def of(self, facts: Facts, port: int | str | None) -> str:
+        """The mode of a workload port."""
+        found, maybe = self._workloads.find(facts.namespace, facts.labels)
+        for one in maybe:
+            name = f"{facts.namespace}/{one['metadata']['name']}"
+            self._note(f"PeerAuthentication {name} selects only some of the pods of {facts}: it is left out")
+        spec: Mapping[str, Any] = (min(found, key=_age).get("spec") or {}) if found else {}
+        by_port = {str(key): value for key, value in (spec.get("portLevelMtls") or {}).items()}
+        if by_port and not isinstance(port, int):
+            self._note(f"the modes of single ports of {facts} are left out: its workload port has a name")
+        candidates = [by_port.get(str(port)), spec.get("mtls")]
+        candidates += [(self._scopes[n].get("spec") or {}).get("mtls") for n in (facts.namespace, self._root)
+                       if n in self._scopes]  # fmt: skip
+        for candidate in candidates:
+            mode = (candidate or {}).get("mode", "UNSET")
+            if mode != "UNSET":
+                return str(mode)
+        return "PERMISSIVE"
+
+
+def _age(one: LiveObject) -> tuple[str, str]:
+    """A key: the older first, objects without a time last."""
+    return str(one["metadata"].get("creationTimestamp") or "~"), str(one["metadata"].get("name"))
