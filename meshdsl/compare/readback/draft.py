@@ -1,0 +1,238 @@
+"""A plan while it is read back: services by name, filled in object by object, and what could not be read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from meshdsl.plan.intent import (
+    NOWHERE,
+    Access,
+    Allow,
+    Breaker,
+    Deny,
+    Match,
+    Mesh,
+    Mtls,
+    MtlsMode,
+    Namespace,
+    Plan,
+    Port,
+    Protocol,
+    Proxy,
+    Resources,
+    Rule,
+    Service,
+)
+
+_MOST_PARTS = 5
+"""More parts than this are counted and not named in a note."""
+
+
+@dataclass
+class ServiceDraft:
+    """A service: what is known of it, and what was read of its policies.
+
+    Attributes:
+        base: without any policy; from the inventory, or as the objects let it be seen.
+        declared: the inventory has it, so objects teach nothing about its ports, labels and versions.
+        meant: some object is about it.
+        rules: tables by port number.
+    """
+
+    base: Service
+    declared: bool = False
+    meant: bool = False
+    rules: dict[int, list[Rule]] = field(default_factory=dict)
+    breaker: Breaker | None = None
+    allow: list[Allow] = field(default_factory=list)
+    deny: list[Deny] = field(default_factory=list)
+    closed: bool = False
+    mode: MtlsMode | None = None
+    enrolled: bool | None = None
+    revision: str = ""
+    resources: Resources | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """(namespace, name)"""
+        return self.base.namespace, self.base.name
+
+    @property
+    def ports(self) -> tuple[Port, ...]:
+        """The ports that are known."""
+        return self.base.ports
+
+    def port(self, number: int, protocol: Protocol = Protocol.HTTP, *, target: int | str | None = None) -> None:
+        """Learn of a port, unless the service is declared."""
+        if self.declared or any(port.number == number for port in self.ports):
+            return
+        new = Port(number, "", protocol, number if target is None else target)
+        self.base = replace(self.base, ports=tuple(sorted((*self.ports, new), key=lambda port: port.number)))
+
+    def learn(self, *, labels: Mapping[str, str] | None = None, versions: Iterable[str] = (), by: str = "") -> None:
+        """Learn of labels and versions, unless the service is declared."""
+        if self.declared:
+            return
+        known = dict.fromkeys((*self.base.versions, *versions))
+        self.base = replace(
+            self.base,
+            labels=tuple(sorted(labels.items())) if labels else self.base.labels,
+            versions=tuple(known),
+            version_label=by or self.base.version_label,
+        )
+
+    def proxy(self) -> Proxy | None:
+        """The policy that its workload's labels and annotations come to."""
+        found = Proxy(self.enrolled, self.revision, self.resources)
+        return None if found == Proxy(None) else found
+
+
+@dataclass
+class NamespaceDraft:
+    """A namespace."""
+
+    mode: MtlsMode | None = None
+    default_deny: bool = False
+    enrolled: bool | None = None
+    revision: str = ""
+    resources: Resources | None = None
+
+    def proxy(self) -> Proxy | None:
+        """The policy that its labels and annotations come to."""
+        found = Proxy(self.enrolled, self.revision, self.resources)
+        return None if found == Proxy(None) else found
+
+
+class Draft:
+    """What was read so far.
+
+    Attributes:
+        mode: the mTLS mode of the mesh.
+        default_deny: of the mesh.
+        versions: (namespace, name of a Service) → (service, version), for the Services of single versions.
+    """
+
+    def __init__(self, inventory: Plan | None) -> None:
+        self.mode: MtlsMode | None = None
+        self.default_deny = False
+        self.versions: dict[tuple[str, str], tuple[str, str]] = {}
+        self._set_name = inventory.set_name if inventory is not None else ""
+        self._services: dict[tuple[str, str], ServiceDraft] = {}
+        self._namespaces: dict[str, NamespaceDraft] = {}
+        self._names: dict[tuple[str, str, int, Match], str] = {}
+        self._unread: list[str] = []
+        self._kinds: Counter[str] = Counter()
+        for service in inventory.services if inventory is not None else ():
+            self._declare(service)
+        for namespace in inventory.namespaces if inventory is not None else ():
+            self.namespace(namespace.name)
+
+    def _declare(self, service: Service) -> None:
+        ports = tuple(replace(port, rules=()) for port in service.ports)
+        base = replace(service, ports=ports, breaker=None, access=Access(), mtls=None, effective_mtls=None, proxy=None)
+        self._services[service.namespace, service.name] = ServiceDraft(base, declared=True)
+        for version in service.versions:
+            self.versions[service.namespace, f"{service.name}-{version}"] = (service.name, version)
+        for port in service.ports:
+            for rule in port.rules:
+                self._names[service.namespace, service.name, port.number, rule.match] = rule.name
+
+    # ------------------------------------------------------------------------------------------------------- subjects
+
+    def service(self, namespace: str, name: str) -> ServiceDraft:
+        """A service, which is new if nothing was known of it."""
+        found = self._services.get((namespace, name))
+        if found is None:
+            found = ServiceDraft(Service(namespace, name, name, (("app", name),), ()))
+            self._services[namespace, name] = found
+        return found
+
+    def known(self, namespace: str, name: str) -> ServiceDraft | None:
+        """A service of which something is known."""
+        return self._services.get((namespace, name))
+
+    def namespace(self, name: str) -> NamespaceDraft:
+        """A namespace."""
+        return self._namespaces.setdefault(name, NamespaceDraft())
+
+    def services(self) -> Iterator[ServiceDraft]:
+        """All services that are known."""
+        return iter(list(self._services.values()))
+
+    def selected(self, namespace: str, labels: Mapping[str, str], names: Iterable[str] = ()) -> ServiceDraft | None:
+        """The service whose pods a selector means; of several the one that is named like the object."""
+        wanted = tuple(sorted(labels.items()))
+        found = [s for s in self._services.values() if s.base.namespace == namespace and s.base.labels == wanted]
+        named = [s for s in found if s.base.name in names]
+        return named[0] if named else found[0] if len(found) == 1 else None
+
+    # ---------------------------------------------------------------------------------------------------------- notes
+
+    def skip(self, kind: str) -> None:
+        """An object of a kind that means nothing in a plan."""
+        self._kinds[kind] += 1
+
+    def unread(self, what: str) -> None:
+        """A part of an object that means nothing in a plan, as ``"the CORS rules of VirtualService prod/api"``."""
+        if what not in self._unread:
+            self._unread.append(what)
+
+    def note(self) -> str:
+        """What could not be read, as one sentence; empty if everything was."""
+        counted = [f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in sorted(self._kinds.items())]
+        parts = counted + self._unread[:_MOST_PARTS]
+        if len(self._unread) > _MOST_PARTS:
+            parts.append(f"{len(self._unread) - _MOST_PARTS} more")
+        if not parts:
+            return ""
+        named = ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1]
+        return f"{named} cannot be read back; shown as fields only"
+
+    # ----------------------------------------------------------------------------------------------------------- plan
+
+    def plan(self) -> Plan:
+        """Everything that was read, sorted; services that nothing is known of but their Service are left out."""
+        chosen = sorted((s for s in self._services.values() if s.declared or s.meant), key=lambda s: s.key)
+        names = sorted({*self._namespaces, *(s.base.namespace for s in chosen)})
+        namespaces = {name: self._namespace(name, self.namespace(name)) for name in names}
+        return Plan(
+            self._set_name,
+            Mesh(_mtls(self.mode), NOWHERE if self.default_deny else None),
+            tuple(namespaces.values()),
+            tuple(self._service(draft, namespaces[draft.base.namespace]) for draft in chosen),
+        )
+
+    def _namespace(self, name: str, draft: NamespaceDraft) -> Namespace:
+        return Namespace(
+            name,
+            mtls=_mtls(draft.mode),
+            effective_mtls=draft.mode or self.mode,
+            default_deny=draft.default_deny or self.default_deny,
+            own_default_deny=NOWHERE if draft.default_deny else None,
+            proxy=draft.proxy(),
+        )
+
+    def _service(self, draft: ServiceDraft, namespace: Namespace) -> Service:
+        closed = draft.closed or bool(draft.allow) or namespace.default_deny
+        return replace(
+            draft.base,
+            ports=tuple(self._port(draft, port) for port in draft.ports),
+            breaker=draft.breaker,
+            access=Access(closed, tuple(draft.allow), tuple(draft.deny)),
+            mtls=_mtls(draft.mode),
+            effective_mtls=draft.mode or namespace.effective_mtls,
+            proxy=draft.proxy(),
+        )
+
+    def _port(self, draft: ServiceDraft, port: Port) -> Port:
+        named = [
+            replace(rule, name=self._names.get((*draft.key, port.number, rule.match), ""))
+            for rule in draft.rules.get(port.number, ())
+        ]
+        return replace(port, rules=tuple(named))
+
+
+def _mtls(mode: MtlsMode | None) -> Mtls | None:
+    return Mtls(mode) if mode is not None else None
