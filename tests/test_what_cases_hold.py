@@ -31,7 +31,7 @@ PREVENTED = {
 }
 """Codes that no policy leads to, because something before them refuses it; tests/targets has them from plans."""
 
-NO_OUTPUT = {
+NO_OUTPUT: dict[tuple[type[Target], str], str] = {
     (Istio, "default_retries"): "sidecars are told of each route how it is retried",
     (Istio, "gateway_api"): "no object of the Gateway API is written",
     (Istio, "gateway_api_channel"): "no object of the Gateway API is written",
