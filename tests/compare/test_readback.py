@@ -60,3 +60,29 @@ def test_any_policies_are_read_back(policies: meshdsl.PolicySet, target: Target)
         return
     event("compiled")
     assert_read_back(bundle)
+
+
+@pytest.mark.parametrize(("case", "name"), PAIRS)
+def test_a_case_is_read_back_without_knowing_the_inventory(case: Case, name: str) -> None:
+    bundle = built(case, name)
+    found, _ = plan_of([manifest.body for manifest in bundle.manifests], bundle.target)
+    assert found is not None
+    wanted = told(bundle.plan, bundle.target)
+    assert found.mesh == wanted.mesh
+    if (str(case), name) == ("redirect-of-a-whole-service", "istio"):
+        return  # nothing in it names a port
+    for service in found.services:
+        same = wanted.service(service.namespace, service.name)
+        assert service.breaker == same.breaker
+        assert service.mtls == same.mtls
+        assert service.access.closed == same.access.closed
+        assert [(a.callers, a.methods, a.paths) for a in service.access.allow] == [
+            (a.callers, a.methods, a.paths) for a in same.access.allow
+        ]
+        for port in service.ports:
+            rules = next((p.rules for p in same.ports if p.number == port.number), ())
+            assert [(r.match, r.action) for r in port.rules] == [(r.match, r.action) for r in rules]
+    with_policies = {
+        str(s) for s in wanted.services if s.has_rules or s.breaker or s.mtls or s.access.allow or s.access.deny
+    }
+    assert with_policies <= {str(s) for s in found.services}

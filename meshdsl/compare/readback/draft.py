@@ -65,11 +65,15 @@ class ServiceDraft:
         return self.base.ports
 
     def port(self, number: int, protocol: Protocol = Protocol.HTTP, *, target: int | str | None = None) -> None:
-        """Learn of a port, unless the service is declared."""
-        if self.declared or any(port.number == number for port in self.ports):
+        """Learn of a port, or of where a known one leads to, unless the service is declared."""
+        known = {port.number: port for port in self.ports}
+        if self.declared or (number in known and target is None):
             return
-        new = Port(number, "", protocol, number if target is None else target)
-        self.base = replace(self.base, ports=tuple(sorted((*self.ports, new), key=lambda port: port.number)))
+        if number in known:
+            known[number] = replace(known[number], target=target or number)
+        else:
+            known[number] = Port(number, "", protocol, number if target is None else target)
+        self.base = replace(self.base, ports=tuple(known[one] for one in sorted(known)))
 
     def learn(self, *, labels: Mapping[str, str] | None = None, versions: Iterable[str] = (), by: str = "") -> None:
         """Learn of labels and versions, unless the service is declared."""

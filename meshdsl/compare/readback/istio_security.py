@@ -83,12 +83,12 @@ def authorization_policy(draft: Draft, target: Target, live: Mapping[str, Any]) 
         return
     if name.endswith(FENCE) and isinstance(target, Ambient):
         return  # it says nothing that the rules at the waypoint do not say
-    stem = name.removesuffix("-deny")
+    stem = name.removesuffix("-deny") if action == "DENY" else name
     if refs:
         named = [text(ref.get("name")) for ref in refs if ref.get("kind") == "Service"]
         service = draft.service(namespace, named[0]) if len(named) == len(refs) == 1 else None
     else:
-        service = draft.selected(namespace, selector, (name, stem))
+        service = draft.selected(namespace, selector, (stem,))
     if service is None or action not in ("ALLOW", "DENY"):
         draft.unread(title)
         return

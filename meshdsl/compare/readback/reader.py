@@ -162,17 +162,18 @@ class _Reader:
 
     def _infer_from_selector(self, live: LiveObject) -> None:
         _, namespace, name = texts.name_of(live)
-        self._infer(live, "selector", namespace, name.removesuffix(istio_security.FENCE).removesuffix("-deny"))
+        denies = mapping(live.get("spec")).get("action") == "DENY"
+        stem = name.removesuffix("-deny") if denies else name.removesuffix(istio_security.FENCE)
+        self._infer(live, "selector", namespace, stem)
 
     def _infer(self, live: LiveObject, field: str, namespace: str, name: str) -> None:
         """A policy of ours is named after the service whose pods it selects."""
         labels = mapping(mapping(mapping(live.get("spec")).get(field)).get("matchLabels"))
         if not labels or texts.labels_of(live).get(MANAGED_BY) != "meshdsl":
             return
-        if self._draft.selected(namespace, labels, (name,)) is None:
-            service = self._draft.service(namespace, name)
-            if not service.declared:
-                service.learn(labels=labels)
+        service = self._draft.service(namespace, name)
+        if not service.declared:
+            service.learn(labels=labels)
 
     # --------------------------------------------------------------------------------------------------------- others
 

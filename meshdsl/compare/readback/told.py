@@ -5,7 +5,7 @@ Everywhere: the line that something stands on, which policy weighed the backends
 
 Istio cannot tell whether a sidecar's resources were set on the service or its namespace, whether a rule names all HTTP
 ports or none, service ports with the same target from another, a route that only repeats the catch-all after it,
-and the port of a redirect to another host if it is the service's.
+the weight of a single version, and the port of a redirect to another host if it is the service's.
 
 Ambient cannot tell which conditions of retries stood for the statuses, nor those that always come along, and a
 revision without enrolment.
@@ -25,6 +25,7 @@ from meshdsl.plan.intent import (
     NOWHERE,
     Access,
     Allow,
+    Backend,
     Breaker,
     Callers,
     Deny,
@@ -142,6 +143,8 @@ class _Istio:
 
     def _rule(self, rule: Rule, port: Port) -> Rule:
         rule = _plain(rule)
+        if len(rule.backends) == 1 and not self._ambient:
+            rule = replace(rule, backends=(Backend(rule.backends[0].version, 1),))
         redirect = rule.redirect
         if redirect is not None and redirect.host is not None and redirect.port == port.number and not self._ambient:
             rule = replace(rule, redirect=replace(redirect, port=None))
