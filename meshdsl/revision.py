@@ -205,9 +205,9 @@ def _contents(top: Path, entries: list[_Entry]) -> Iterator[bytes]:
                 assert process.stdout is not None
                 for entry in entries:
                     header = process.stdout.readline().split()
-                    size = int(header[2]) if len(header) == 3 and header[1] == b"blob" else -1
-                    data = process.stdout.read(size + 1) if size >= 0 else b""
-                    if len(data) != size + 1:
+                    is_there = len(header) == 3 and header[1] == b"blob"
+                    data = process.stdout.read(int(header[2]) + 1) if is_there else b""
+                    if not is_there or len(data) != int(header[2]) + 1:
                         raise _unusable(top.name, f"git has no content of {entry.path!r}")
                     yield data[:-1]
             finally:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from importlib.resources import files as resources
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
@@ -48,12 +49,13 @@ _CLOSED_FROM = 60
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Two lines beside each other; a side that is not there is None. ``heading`` is a row of its own."""
+    """Two lines beside each other; a side that is not there is None. A heading or note is a row of its own."""
 
     before: str | None = None
     after: str | None = None
     heading: str = ""
     note: str = ""
+    is_same: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +184,7 @@ def _rows(change: ObjectChange) -> Iterator[Row]:
     elif change.action is Action.DELETE:
         yield from (Row(before=visible(line)) for line in yaml_lines(change.live))
     elif change.action is Action.CONFLICT:
-        pairs = zip_longest(yaml_lines(change.live), yaml_lines(change.ours))
-        yield from (Row(_visible(before), _visible(after)) for before, after in pairs)
+        yield from _beside(yaml_lines(change.live), yaml_lines(change.ours))
     for hunk in hunks(change.fields):
         yield Row(heading=one_line(hunk.where) or "(the object)")
         for gone, come, note in hunk.rows:
@@ -191,6 +192,13 @@ def _rows(change: ObjectChange) -> Iterator[Row]:
                 yield Row(_visible(one), _visible(other))
             if note:
                 yield Row(note=one_line(note))
+
+
+def _beside(before: Sequence[str], after: Sequence[str]) -> Iterator[Row]:
+    """Two whole objects, equal lines at the same height."""
+    for tag, start, end, other_start, other_end in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        for one, other in zip_longest(before[start:end], after[other_start:other_end]):
+            yield Row(_visible(one), _visible(other), is_same=tag == "equal")
 
 
 def _visible(line: str | None) -> str | None:

@@ -9,7 +9,7 @@ Text of a cluster or dump is escaped, so that it can neither open HTML nor a lin
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from meshdsl.compare.report import Action, DiffReport, ObjectChange
@@ -32,16 +32,25 @@ LIMIT = 60_000
 """Characters of the whole text."""
 
 _NOTE_ROOM = 300
+_VIEWS, _FIELDS = 1, 2
+"""Ranks of blocks; headings, risks and what is not known have 0."""
 _SPECIAL = re.compile(r"[\\`*_{}\[\]<>|#~!&$]|^(?=[-+] |\d+[.)] )")
 _MENTION = re.compile(r"@(?=\w)")
 
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """A part that is shown whole or not at all; ``counts`` says that it is one object or row."""
+    """A part that is shown whole or not at all.
+
+    Attributes:
+        text: with its line breaks.
+        counts: it is one object or row, which is missed where it is left out.
+        rank: what is left out first has the highest.
+    """
 
     text: str
     counts: bool = False
+    rank: int = 0
 
 
 def text(document: DiffDocument) -> str:
@@ -52,19 +61,20 @@ def text(document: DiffDocument) -> str:
     return _cut(blocks)
 
 
-def _cut(blocks: Iterable[_Block]) -> str:
-    kept, left_out, room = [], 0, LIMIT - _NOTE_ROOM
-    for block in blocks:
-        if len(block.text) <= room:
-            kept.append(block.text)
-            room -= len(block.text)
-        else:
-            left_out += block.counts
+def _cut(blocks: Sequence[_Block]) -> str:
+    """As many blocks as fit, in their order: the risks of the last cluster before the fields of the first."""
+    kept: set[int] = set()
+    room = LIMIT - _NOTE_ROOM
+    for index in sorted(range(len(blocks)), key=lambda index: blocks[index].rank):
+        if len(blocks[index].text) <= room:
+            kept.add(index)
+            room -= len(blocks[index].text)
+    left_out = sum(block.counts for index, block in enumerate(blocks) if index not in kept)
     note = (
         f"\n> **Cut at {LIMIT:,} characters: {number(left_out, 'entry', 'entries')} of this difference are not shown"
         " here.** The whole of it is in `meshdsl diff --format html --output diff.html`.\n"
     )
-    return "".join(kept) + note
+    return "".join(blocks[index].text for index in sorted(kept)) + note
 
 
 def _report(report: DiffReport, document: DiffDocument) -> Iterator[_Block]:
@@ -83,9 +93,9 @@ def _report(report: DiffReport, document: DiffDocument) -> Iterator[_Block]:
         rows = [f"- {'➕' if change.widened else '➖'} {_escaped(change.sentence)}\n" for change in report.access]  # noqa: RUF001
         yield from _list("Access", rows, report.access_note)
     if "fields" in document.views and report.objects:
-        yield _Block("\n### Fields\n")
+        yield _Block("\n### Fields\n", rank=_FIELDS)
         for change in report.objects:
-            yield _Block(_object(change, document), counts=True)
+            yield _Block(_object(change, document), counts=True, rank=_FIELDS)
     if "fields" in document.views:
         said = aside(report, show_foreign=document.show_foreign)
         rows = [f"- {_escaped(str(change.ref))}: {_escaped('; '.join(words))}\n" for change, words in said]
@@ -107,10 +117,10 @@ def _risks(report: DiffReport, document: DiffDocument) -> Iterator[_Block]:
 def _list(name: str, rows: list[str], note: str) -> Iterator[_Block]:
     if not rows and not note:
         return
-    yield _Block(f"\n### {name}\n\n")
-    yield from (_Block(row, counts=True) for row in rows)
+    yield _Block(f"\n### {name}\n\n", rank=_VIEWS)
+    yield from (_Block(row, counts=True, rank=_VIEWS) for row in rows)
     if note:
-        yield _Block(f"\n_{_escaped(note)}_\n")
+        yield _Block(f"\n_{_escaped(note)}_\n", rank=_VIEWS)
 
 
 def _object(change: ObjectChange, document: DiffDocument) -> str:

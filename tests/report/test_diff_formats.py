@@ -1,0 +1,314 @@
+"""A comparison as text, Markdown, SARIF, annotations and HTML."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from meshdsl.compare.report import Action, DiffReport, ObjectChange, PolicyChange, Risk, RiskFinding
+from meshdsl.diagnostics import Origin
+from meshdsl.manifest import ObjectRef
+from meshdsl.report.diff_markdown import LIMIT
+from meshdsl.report.diff_report import diff_report
+from meshdsl.report.diff_words import DiffDocument, DiffFormat, path_text, yaml_lines
+from tests.report.samples import body, created_policy, empty, rich
+
+FOR_PEOPLE: tuple[DiffFormat, ...] = ("text", "markdown", "html")
+HOSTILE = "\x1b[2J<script>alert(1)</script>\u202e](http://x) @team `|`\x00"
+
+
+def shown(format: DiffFormat, *reports: DiffReport, colour: bool = False, **others: Any) -> str:
+    return diff_report(format, DiffDocument(reports, **others), colour=colour)
+
+
+def hostile() -> DiffReport:
+    ref = ObjectRef(f"a{HOSTILE}/v1", f"K{HOSTILE}", f"n{HOSTILE}", f"o{HOSTILE}")
+    change = ObjectChange(
+        ref,
+        Action.CONFLICT,
+        owner=HOSTILE,
+        live={"kind": HOSTILE, HOSTILE: {"deep": [HOSTILE, "\ud800"]}},
+        ours={"kind": "X"},
+        notes=(HOSTILE,),
+    )
+    return replace(
+        rich(),
+        cluster=HOSTILE,
+        against=HOSTILE,
+        objects=(change, replace(change, action=Action.DELETE), *rich().objects),
+        policy=(PolicyChange(f"{HOSTILE}/x", HOSTILE),),
+        risks=(RiskFinding(Risk.REMOVED_FENCE, HOSTILE, HOSTILE),),
+        policy_note=HOSTILE,
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------------- text
+
+
+def test_text_shows_risks_first_then_the_short_views_then_every_field() -> None:
+    text = shown("text", rich())
+    places = [text.index(f"\n{name}\n") for name in ("Risks", "Not known", "Policy", "Access", "Fields")]
+    assert places == sorted(places)
+    assert text.splitlines()[0] == (
+        "prod-eu against context kind-prod: 6 objects differ: 1 to create, 3 to change, 1 to delete, 1 not ours;"
+        " 3 risks; 1 not known"
+    )
+
+
+def test_text_shows_a_changed_object_as_a_diff_of_its_fields() -> None:
+    lines = shown("text", replace(rich(), objects=(rich().objects[2],))).splitlines()
+    start = lines.index("~ HTTPRoute prod/api (gateway.networking.k8s.io/v1)  policies/shop.py:41")
+    assert lines[start + 1 : start + 12] == [
+        "  # the cluster's HTTPRoute has no spec.rules[0].retry: it would be dropped",
+        "  # 6 pods have these labels",
+        "  @@ spec.rules[0].backendRefs[name=api-v1]",
+        "  - weight: 90",
+        "  + weight: 75",
+        "  @@ spec.rules[0].backendRefs[name=api-v2]",
+        "  - weight: 10",
+        "  + weight: 25",
+        "  @@ spec.rules[0]",
+        "  + retry:",
+        "  +   attempts: 3",
+    ]
+
+
+def test_without_differences_text_is_one_line() -> None:
+    assert shown("text", empty()) == "dev against context kind-dev: no differences in 48 objects\n"
+
+
+def test_what_is_not_known_is_no_agreement() -> None:
+    report = replace(empty(), unknown=rich().unknown)
+    assert "no difference in what could be read; 1 not known" in shown("text", report)
+
+
+@pytest.mark.parametrize("view", ["policy", "access", "fields"])
+def test_only_the_views_that_were_asked_for_are_shown(view: Any) -> None:
+    signs = {"policy": "25 %", "access": "nobody may call", "fields": "istio-injection"}
+    for one in FOR_PEOPLE:
+        text = shown(one, rich(), views=(view,))
+        assert {name for name, sign in signs.items() if sign in text} == {view}
+
+
+def test_foreign_fields_are_shown_only_on_demand() -> None:
+    for one in FOR_PEOPLE:
+        assert "kubectl-edit" not in shown(one, rich())
+        assert "kubectl-edit" in shown(one, rich(), show_foreign=True)
+
+
+def test_colours_come_only_when_asked_and_change_no_word() -> None:
+    plain, coloured = shown("text", rich()), shown("text", rich(), colour=True)
+    assert "\x1b" not in plain
+    assert "\x1b[32m+ weight: 75\x1b[0m" in coloured
+    assert re.sub(r"\x1b\[\d+m", "", coloured) == plain
+
+
+@pytest.mark.parametrize("format", ["text", "markdown", "html", "github"])
+def test_nothing_of_a_cluster_can_repaint_a_terminal_or_turn_a_line_around(format: DiffFormat) -> None:
+    assert not set("\x1b\u202e\x00") & set(shown(format, hostile(), show_foreign=True))
+
+
+# ------------------------------------------------------------------------------------------------------------ fragments
+
+
+def test_paths_read_as_they_are_written() -> None:
+    assert path_text(("spec", "rules", 0, "name=a b", "weight")) == "spec.rules[0][name=a b].weight"
+    assert path_text(("metadata", "labels", "app.kubernetes.io/name")) == 'metadata.labels["app.kubernetes.io/name"]'
+    assert path_text(()) == ""
+
+
+def test_fragments_show_whatever_a_dump_may_hold() -> None:
+    deep: Any = "end"
+    for _ in range(200):
+        deep = [deep]
+    assert yaml_lines({"a": [1, {"b": None}], "c": "x"}) == ["a:", "- 1", "- b: null", "c: x"]
+    assert yaml_lines([{"name": "x"}]) == ["- name: x"]
+    assert yaml_lines("60s") == ["60s"]
+    assert yaml_lines({}) == ["{}"]
+    assert yaml_lines(2**70) == [f'"{2**70}"']
+    assert yaml_lines("\ud800") == ['"\\\\ud800"']
+    assert "nested too deeply" in "\n".join(yaml_lines(deep))
+    assert yaml_lines({"k" * 5000: 1})[0].startswith('"kkk')
+
+
+# ------------------------------------------------------------------------------------------------------------- markdown
+
+
+def test_markdown_has_risks_first_and_marks_those_that_fail() -> None:
+    text = shown("markdown", rich(), fail_on=frozenset({Risk.WIDENED_ACCESS}))
+    assert text.index("### Risks") < text.index("### Policy") < text.index("### Fields")
+    assert "| ⛔ **widened-access** |" in text
+    assert "| ⚠️ **removed-breaker** |" in text
+
+
+def test_markdown_escapes_markup_links_and_mentions() -> None:
+    text = shown("markdown", hostile())
+    outside = re.sub(r"(`{3,})diff.*?\1", "", text, flags=re.DOTALL)
+    assert "<script" not in outside
+    assert "@team" not in outside
+    # In an HTML block Markdown is not read.
+    outside = re.sub(r"<summary>.*?</summary>", "", outside)
+    assert "](http" not in outside
+    assert "<b" not in outside
+
+
+def test_a_fence_in_an_object_does_not_end_the_block() -> None:
+    change = replace(created_policy(), ours={"note": "/````\n```"})
+    text = shown("markdown", replace(empty(), objects=(change,)))
+    assert "`````diff\n" in text
+
+
+def many(count: int) -> DiffReport:
+    one = created_policy()
+    objects = tuple(replace(one, ref=replace(one.ref, name=f"policy-{n:05}")) for n in range(count))
+    return replace(rich(), objects=objects)
+
+
+@pytest.mark.parametrize("count", [100, 2000])
+def test_markdown_fits_a_comment_and_says_what_is_missing(count: int) -> None:
+    text = shown("markdown", many(count), replace(many(count), cluster="last"))
+    assert len(text) <= LIMIT
+    assert text.count("<details>") == text.count("</details>")
+    missing = re.search(r"Cut at 60,000 characters: ([\d,]+) entries", text)
+    assert missing is not None
+    assert int(missing[1].replace(",", "")) == 2 * count - text.count("<details>")
+    # The short views of the last cluster come before the fields of the first.
+    assert text.count("### Risks") == text.count("### Access") == 2
+
+
+def test_markdown_that_fits_is_not_cut() -> None:
+    assert "Cut at" not in shown("markdown", many(10))
+
+
+# ---------------------------------------------------------------------------------------------------- sarif and github
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    (tmp_path / "shop.py").write_text("\n" * 30 + "Allow(api, callers=(web,))\n")
+    return tmp_path
+
+
+def risky(base: Path) -> DiffReport:
+    here = (Origin(str(base / "shop.py"), 31, "Allow"),)
+    there = (Origin("HEAD~1:shop.py", 12, "Breaker"),)
+    return replace(
+        rich(),
+        risks=(
+            RiskFinding(Risk.WIDENED_ACCESS, "prod/api", "web may now also DELETE", here),
+            RiskFinding(Risk.REMOVED_BREAKER, "prod/api", "prod/api loses its breaker", there),
+        ),
+    )
+
+
+def test_sarif_has_risks_at_their_lines_and_what_is_not_known(base: Path) -> None:
+    log = json.loads(shown("sarif", risky(base), base=str(base), fail_on=frozenset({Risk.WIDENED_ACCESS})))
+    results = {result["ruleId"]: result for result in log["runs"][0]["results"]}
+    assert set(results) == {"MESH861", "MESH864", "MESH870"}
+    place = results["MESH861"]["locations"][0]["physicalLocation"]
+    assert (place["artifactLocation"]["uri"], place["region"]["startLine"]) == ("shop.py", 31)
+    assert [results[code]["level"] for code in sorted(results)] == ["error", "warning", "error"]
+    # A line of another revision is no line of this tree.
+    assert "locations" not in results["MESH864"]
+
+
+def test_annotations_are_the_same_findings(base: Path) -> None:
+    lines = shown("github", risky(base), base=str(base)).splitlines()
+    assert any(line.startswith("::warning file=shop.py,line=31,") and "title=MESH861" in line for line in lines)
+    assert len(lines) == 3
+
+
+def test_differences_alone_are_no_findings() -> None:
+    report = replace(rich(), risks=(), unknown=())
+    assert shown("github", report) == ""
+    assert json.loads(shown("sarif", report))["runs"][0]["results"] == []
+
+
+# ----------------------------------------------------------------------------------------------------------------- html
+
+
+class _Page(HTMLParser):
+    """What a browser would load or run."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.references: list[str] = []
+        self.handlers: list[str] = []
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag not in ("meta", "input", "col"):
+            self.open.append(tag)
+        for name, value in attrs:
+            if name in ("src", "href", "action", "data", "srcset"):
+                self.references.append(str(value))
+            if name.startswith("on") or name == "style":
+                self.handlers.append(name)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize("report", [rich(), empty(), hostile(), many(70)], ids=["rich", "empty", "hostile", "many"])
+def test_the_page_is_whole_and_well_formed_and_loads_nothing(report: DiffReport) -> None:
+    text = shown("html", report, show_foreign=True, fail_on=frozenset({Risk.REMOVED_FENCE}))
+    page = _Page(text)
+    assert page.open == []
+    assert (page.references, page.handlers) == ([], [])
+    assert page.tags.count("script") == 1
+    assert "url(" not in text
+    assert "@import" not in text
+
+
+def test_the_page_says_that_only_its_own_script_and_style_may_run() -> None:
+    import base64
+    import hashlib
+
+    text = shown("html", hostile())
+    for tag, policy in (("style", "style-src"), ("script", "script-src")):
+        inside = text.partition(f"<{tag}>")[2].partition(f"</{tag}>")[0]
+        digest = base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
+        assert f"{policy} 'sha256-{digest}'" in text
+    assert "default-src 'none'" in text
+
+
+def test_the_page_can_be_filtered_by_namespace_and_risk() -> None:
+    text = shown("html", rich())
+    assert re.findall(r'<option value="(\w+)">', text) == ["prod", "shop"]
+    assert '<option value="dropped-field">' in text
+    assert 'data-namespace="prod" data-risk="widened-access"' in text
+
+
+def test_fields_stand_side_by_side() -> None:
+    assert '<td class="before">weight: 90</td><td class="after">weight: 75</td>' in shown("html", rich())
+    assert '<td class="none"></td><td class="after">istio-injection: enabled</td>' in shown("html", rich())
+
+
+def test_a_page_of_many_objects_is_folded() -> None:
+    assert " open>" in shown("html", many(10))
+    assert " open>" not in shown("html", many(100))
+
+
+@pytest.mark.parametrize("format", get_args(DiffFormat))
+def test_the_same_comparison_gives_the_same_bytes(format: DiffFormat) -> None:
+    assert shown(format, rich(), empty()) == shown(format, rich(), empty())
+
+
+@pytest.mark.parametrize("format", get_args(DiffFormat))
+def test_nothing_to_show_is_no_error(format: DiffFormat) -> None:
+    text = shown(format)
+    assert text == "" or text.endswith("\n")
+
+
+def test_an_object_without_a_body_is_shown() -> None:
+    change = ObjectChange(ObjectRef("v1", "Service", "prod", "x"), Action.DELETE, live=body("Service", "x"))
+    assert "- Service prod/x (v1)" in shown("text", replace(empty(), objects=(change,)))
