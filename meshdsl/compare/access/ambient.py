@@ -85,7 +85,9 @@ class AmbientReader(IstioReader):
         attached: list[Policy],
     ) -> Iterator[Way]:
         number = port.target if isinstance(port.target, int) else None
-        direct = self.way(policies, Sees.ZTUNNEL, number, plain=not self.mode_is_strict(facts, port))
+        direct = self.way(
+            policies, Sees.ZTUNNEL, number, plain=not self.mode_is_strict(facts, port), others=facts.targets
+        )
         if waypoint is None:
             yield direct
             return

@@ -43,11 +43,11 @@ def changes(before: AccessModel, after: AccessModel) -> tuple[AccessChange, ...]
         if new is None and before.meant is not after.meant and after.meant:
             continue
         if old is None or new is None or old.ports != new.ports:
-            found += _Service(name, old, new, mixed=before.meant is not after.meant).changes()
+            found += Comparison(name, old, new, mixed=before.meant is not after.meant).changes()
     return tuple(found)
 
 
-class _Service:
+class Comparison:
     """The comparison of one service."""
 
     def __init__(self, name: str, old: ServiceAccess | None, new: ServiceAccess | None, *, mixed: bool) -> None:

@@ -45,6 +45,11 @@ class Facts:
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
 
+    @property
+    def targets(self) -> frozenset[str]:
+        """The workload ports of which the number is known."""
+        return frozenset(str(port.target) for port in self.ports if isinstance(port.target, int))
+
 
 def facts_of(objects: Iterable[LiveObject], plan: Plan | None) -> list[Facts]:
     """The Services of a cluster and of a plan, and for each of their namespaces what else runs there; sorted."""

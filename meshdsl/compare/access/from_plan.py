@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from meshdsl.compare.access.model import (
     EVERYONE,
+    KEPT,
     MESHED,
     AccessModel,
     PathTest,
@@ -17,6 +20,7 @@ from meshdsl.compare.access.model import (
     accounts_of,
     named,
     path_tests,
+    some,
     value_test,
 )
 from meshdsl.plan.intent import Allow, Anyone, Callers, Deny, MtlsMode, Namespace, Path, Plan, Port, Service
@@ -60,9 +64,10 @@ def _concerns(rule: Allow | Deny, port: Port) -> bool:
 
 def _rule(rule: Allow | Deny) -> Rule:
     tests = tuple(Test(h.name, frozenset({value_test(h.value, regex=h.regex)})) for h in rule.headers)
-    return Rule(_who(rule.callers), Requests(frozenset(rule.methods) or None, _paths(rule.paths), tests))
+    return Rule(_who(rule.callers), Requests(some(rule.methods), _paths(rule.paths), tests))
 
 
+@lru_cache(maxsize=KEPT)
 def _paths(paths: tuple[Path, ...]) -> frozenset[PathTest] | None:
     found: set[PathTest] = set()
     for path in paths:

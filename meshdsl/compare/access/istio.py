@@ -87,21 +87,41 @@ class IstioReader:
         """Whether plain text is kept out of a port."""
         return self._modes.of(facts, port.target) == "STRICT"
 
-    def rules(self, policies: Iterable[Policy], sees: Sees, port: int | None) -> tuple[tuple[Rule, ...], ...]:
+    def rules(
+        self, policies: Iterable[Policy], sees: Sees, port: int | None, others: frozenset[str]
+    ) -> tuple[tuple[Rule, ...], ...]:
         """The deny rules and the allow rules of some policies, as a proxy reads them."""
         found: tuple[list[Rule], list[Rule]] = ([], [])
         for policy in policies:
             for rule in policy.rules:
-                place = Place(sees, port, policy.deny, policy.namespace, self.trust_domain, self._noting(policy))
+                place = Place(
+                    sees, port, others, policy.deny, policy.namespace, self.trust_domain, self._noting(policy)
+                )
                 found[0 if policy.deny else 1].extend(rules_of(rule, place))
         return tuple(found[0]), tuple(found[1])
 
     def _noting(self, policy: Policy) -> Callable[[str], None]:
         return lambda sentence: self.note(f"{policy}: {sentence}")
 
-    def way(self, policies: list[Policy], sees: Sees, port: int | None, *, plain: bool) -> Way:
-        """What some policies decide together."""
-        deny, allow = self.rules(policies, sees, port)
+    def way(
+        self,
+        policies: list[Policy],
+        sees: Sees,
+        port: int | None,
+        *,
+        plain: bool,
+        others: frozenset[str] = frozenset(),
+    ) -> Way:
+        """What some policies decide together.
+
+        Args:
+            policies: that apply.
+            sees: what the proxy sees of the port.
+            port: as the proxy knows it; None if its number is not known.
+            plain: whether callers without identity can come this way.
+            others: further ports of the workload, by number.
+        """
+        deny, allow = self.rules(policies, sees, port, others)
         return Way(deny, None if all(policy.deny for policy in policies) else allow, plain=plain)
 
     def ways(self, facts: Facts) -> dict[int, tuple[Way, ...]]:
@@ -113,9 +133,9 @@ class IstioReader:
         sees = Sees.REQUESTS if port.http else Sees.BYTES
         number = port.target if isinstance(port.target, int) else None
         plain = not self.mode_is_strict(facts, port)
-        yield self.way(sure, sees, number, plain=plain)
+        yield self.way(sure, sees, number, plain=plain, others=facts.targets)
         if maybe:
-            yield self.way(sure + maybe, sees, number, plain=plain)
+            yield self.way(sure + maybe, sees, number, plain=plain, others=facts.targets)
 
 
 class Modes:

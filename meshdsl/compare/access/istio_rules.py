@@ -17,7 +17,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any, Final
 
-from meshdsl.compare.access.model import PRESENT, PathTest, Requests, Rule, Term, Test, uninterpreted
+from meshdsl.compare.access.model import KEPT, PRESENT, PathTest, Requests, Rule, Term, Test, some, uninterpreted
 from meshdsl.values import METHODS
 
 Body = Mapping[str, Any]
@@ -38,6 +38,7 @@ class Place:
     Attributes:
         sees: what the proxy sees.
         port: the port that it knows; None if that is not known here.
+        others: further ports of the workload, which that one is not.
         deny: whether the rule is one of a DENY policy.
         namespace: of the policy.
         trust_domain: of the mesh.
@@ -46,6 +47,7 @@ class Place:
 
     sees: Sees
     port: int | None
+    others: frozenset[str]
     deny: bool
     namespace: str
     trust_domain: str
@@ -152,12 +154,17 @@ def _source(source: Body, place: Place) -> tuple[Term, tuple[Test, ...]]:
             tests.append(_named(positive, values, negated=positive != name))
             place.note(f"{positive} cannot be decided: the rows name it")
             continue
-        patterns = frozenset(_pattern(positive, str(value), place) for value in values)
+        patterns = _shared(tuple(_pattern(positive, str(value), place) for value in values))
         if positive == name:
             fields.append(patterns)
         else:
             excluded |= patterns
     return Term(tuple(fields), frozenset(excluded)), tuple(tests)
+
+
+@lru_cache(maxsize=KEPT)
+def _shared(patterns: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(patterns)
 
 
 def _pattern(kind: str, value: str, place: Place) -> str:
@@ -179,7 +186,7 @@ def _pattern(kind: str, value: str, place: Place) -> str:
     return "*" if domain == "*" else f"{domain}/*"
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=KEPT)
 def _principal(value: str, trust_domain: str) -> str:
     if value in ("*", "**") or value.startswith("*"):
         return value
@@ -194,7 +201,7 @@ def _operation(operation: Body, place: Place) -> Requests | None:
     """The requests of an operation; None if its ports leave this one out."""
     if not _port_holds(operation.get("ports"), operation.get("notPorts"), place):
         return None
-    paths, not_paths = _paths(operation.get("paths")), _paths(operation.get("notPaths"))
+    paths, not_paths = _paths(tuple(operation.get("paths") or ())), _paths(tuple(operation.get("notPaths") or ()))
     methods, not_methods = _methods(operation.get("methods"), place), _methods(operation.get("notMethods"), place)
     tests: list[Test] = []
     for name in ("hosts", "notHosts"):
@@ -212,6 +219,10 @@ def _port_holds(ports: Sequence[str] | None, excluded: Sequence[str] | None, pla
     if not ports and not excluded:
         return True
     if place.port is None:
+        if ports and place.others.issuperset(map(str, ports)):
+            return False
+        if not ports and place.others.issuperset(map(str, excluded or ())):
+            return True
         place.note("rules about ports are taken to hold where the workload's port has a name, or is not known")
         return not place.deny
     number = str(place.port)
@@ -228,24 +239,26 @@ def _string_holds(pattern: str, actual: str) -> bool:
 
 def _methods(values: Sequence[str] | None, place: Place) -> frozenset[str] | None:
     found: set[str] = set()
-    for value in values or ():
-        if value == "*":
-            return None
+    if not values or "*" in values:
+        return None
+    if not any("*" in value for value in values):
+        return some(tuple(values))
+    for value in values:
         if value[0] == "*" or value[-1] == "*":
             place.note(f"methods {value!r} is read as the known methods that match")
             found |= {method for method in METHODS if _string_holds(value, method)}
         else:
             found.add(value)
-    return frozenset(found) if values else None
+    return frozenset(found)
 
 
-def _paths(values: Sequence[str] | None) -> frozenset[PathTest] | None:
+@lru_cache(maxsize=KEPT)
+def _paths(values: tuple[str, ...]) -> frozenset[PathTest] | None:
     """The paths of some strings; None for every path."""
-    found = [_path(str(value)) for value in values or ()]
+    found = [_path(str(value)) for value in values]
     return None if None in found or not found else frozenset(one for one in found if one is not None)
 
 
-@lru_cache(maxsize=65536)
 def _path(value: str) -> PathTest | None:
     if value in ("*", "/*"):
         return None

@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from meshdsl.plan.intent import Path, PathKind
 
@@ -23,12 +23,14 @@ IN_MESH: Final = "*"
 PRESENT: Final = ("present", "")
 """The value of a header that is only asked to be there."""
 
+KEPT: Final = 65536
+"""Of parts that occur in many rules, so many are kept and shared: rules come by the ten thousand."""
+
 PathTest = tuple[str, str]
 """``("exact", text)``, ``("starts", text)`` or ``("regex", pattern)``, of which a pattern matches the whole path."""
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(NamedTuple):
     """Callers that match a pattern of every field, and no excluded one. Without fields: everyone, plain text too."""
 
     fields: tuple[frozenset[str], ...] = ()
@@ -41,6 +43,7 @@ EVERYONE: Final[Who] = (Term(),)
 MESHED: Final[Who] = (Term((frozenset({IN_MESH}),)),)
 
 
+@lru_cache(maxsize=KEPT)
 def named(*patterns: str) -> Who:
     """Callers that match one of the patterns."""
     return (Term((frozenset(patterns),)),)
@@ -69,8 +72,7 @@ def holds(pattern: str, identity: str) -> bool:
     return identity == pattern
 
 
-@dataclass(frozen=True, slots=True)
-class Test:
+class Test(NamedTuple):
     """A condition on a header, or on something else that is not interpreted but has a name.
 
     Attributes:
@@ -89,8 +91,7 @@ def uninterpreted(words: str) -> Test:
     return Test(words, frozenset({PRESENT}))
 
 
-@dataclass(frozen=True, slots=True)
-class Requests:
+class Requests(NamedTuple):
     """A conjunction; None leaves a part open."""
 
     methods: frozenset[str] | None = None
@@ -103,8 +104,7 @@ class Requests:
 ANY: Final = Requests()
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """These callers, these requests."""
 
     who: Who
@@ -173,6 +173,12 @@ class AccessModel:
     meant: bool = False
 
 
+@lru_cache(maxsize=KEPT)
+def some(values: tuple[str, ...]) -> frozenset[str] | None:
+    """Some names; None for none, which restricts nothing."""
+    return frozenset(values) or None
+
+
 def path_tests(path: Path) -> frozenset[PathTest] | None:
     """A path condition of the plan; None for every path."""
     if path.kind is PathKind.PREFIX:
@@ -194,7 +200,7 @@ _BELOW: Final = re.compile(rf"({_PLAIN})\.\*")
 _ITSELF_AND_BELOW: Final = re.compile(rf"({_PLAIN})\((?:\?:)?/\.\*\)\?")
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=KEPT)
 def regex_tests(pattern: str) -> frozenset[PathTest] | None:
     """A regular expression on the whole path, as exact texts and prefixes where it is plain that it is no more."""
     pattern = unanchored(pattern)

@@ -1,0 +1,97 @@
+"""How long the access view takes: reading two models of a mesh, and telling them apart.
+
+Each service has 20 rules. The plan is compared with the objects that it became on Istio, in which one service of ten
+has lost a rule; the worst case, in which every service differs in one rule, is beside it. ``python -m bench.access``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from time import perf_counter
+from typing import Any
+
+from meshdsl.compare import access
+from meshdsl.plan.intent import (
+    Access,
+    Account,
+    Allow,
+    Callers,
+    Namespace,
+    Path,
+    PathKind,
+    Plan,
+    Port,
+    Protocol,
+    Service,
+)
+from meshdsl.plan.intent import Mesh as MeshIntent
+from meshdsl.targets.istio import Istio
+from meshdsl.targets.istio.authorization_policy import allow_policy
+
+SIZES = (100, 1_000, 5_000)
+RULES = 20
+METHODS = ("GET", "POST", "PUT", "DELETE")
+
+
+def plan_of(size: int, *, every: int = 0) -> Plan:
+    """A plan of many services, 20 rules each; every so many services, one rule is missing."""
+    services = tuple(_service(index, without=bool(every) and index % every == 0) for index in range(size))
+    namespaces = tuple(Namespace(f"ns{index:04}") for index in range((size + 19) // 20))
+    return Plan("bench", MeshIntent(), namespaces, services)
+
+
+def _service(index: int, *, without: bool) -> Service:
+    allow = tuple(_allow(index, number) for number in range(RULES - without))
+    port = Port(80, "http", Protocol.HTTP, 8080)
+    name = f"s{index:05}"
+    return Service(
+        f"ns{index // 20:04}", name, name, (("app", name),), (port,), access=Access(closed=True, allow=allow)
+    )
+
+
+def _allow(index: int, number: int) -> Allow:
+    callers = (Account(f"ns{(index * 7 + number) % 50:04}", f"s{(index + number * 13) % 1000:05}"),)
+    kind = PathKind.PREFIX if number % 3 else PathKind.EXACT
+    path = Path(kind, f"/v{number % 4}/things{number}" if number % 2 else f"/v{number % 4}")
+    return Allow(Callers(callers), methods=METHODS[: number % 4 + 1], paths=(path,))
+
+
+def objects_of(plan: Plan) -> list[Any]:
+    """The AuthorizationPolicies of a plan on Istio."""
+    target = Istio()
+    return [allow_policy(service, target, plan).body for service in plan.services]
+
+
+def timings(size: int) -> Iterator[tuple[str, float, int]]:
+    """What is done, how many seconds it takes, and how many rows came out."""
+    plan, fewer = plan_of(size), plan_of(size, every=10)
+    objects = objects_of(fewer)
+    started = perf_counter()
+    after = access.of_plan(plan)
+    yield "read the plan", perf_counter() - started, 0
+    started = perf_counter()
+    before = access.of_objects(objects, Istio(), plan)
+    yield "read the objects", perf_counter() - started, 0
+    started = perf_counter()
+    found = access.changes(before, after)
+    yield "tell them apart, one service of ten differs", perf_counter() - started, len(found)
+    other = access.of_plan(replace(plan, services=plan_of(size, every=1).services))
+    started = perf_counter()
+    found = access.changes(other, after)
+    yield "tell them apart, every service differs", perf_counter() - started, len(found)
+
+
+def main() -> None:
+    """Print the table."""
+    before: dict[str, float] = {}
+    for size in SIZES:
+        print(f"{size} services, {size * RULES} rules")
+        for what, seconds, rows in timings(size):
+            growth = f", {seconds / before[what]:.1f} times as long" if what in before else ""
+            print(f"  {what:45} {seconds:7.3f} s{growth}{f', {rows} rows' if rows else ''}")
+            before[what] = seconds
+
+
+if __name__ == "__main__":
+    main()
