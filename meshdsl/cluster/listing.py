@@ -92,7 +92,7 @@ def _read(body: dict[str, Any], scope: Scope, moment: object) -> tuple[list[dict
     is_list = str(body.get("kind", "")).endswith("List") and body.get("apiVersion") == kind.api_version
     if not is_list or not isinstance(items, list) or not isinstance(metadata, dict):
         raise Failure("invalid-answer", f"the answer is no list of {kind.plural}")
-    if moment is not None and moment != metadata.get("resourceVersion"):
+    if moment is not None and moment != metadata.get("resourceVersion", ""):
         raise Failure("expired", "the pages of the list are of different moments")
     for index, item in enumerate(items):
         named = isinstance(item, dict) and isinstance(item.get("metadata"), dict) and item["metadata"].get("name")

@@ -107,13 +107,16 @@ class Proxy:
 
     def close(self) -> None:
         """End kubectl and everything it started, and remove the socket and its folder. Does nothing if it is closed."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        try:
+        assert self._process.stdin is not None
+        if self._process.stdin.closed:
+            return
+        self._process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(supervisor.GRACE + 2)
-        except subprocess.TimeoutExpired:
+        # The supervisor has ended its group. If it was killed itself, the group is still there; else there is none.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+        self._process.wait()
         # A plugin that left its process group may hold the other end for ever.
         self._reader.join(0.5)
         shutil.rmtree(self._folder, ignore_errors=True)

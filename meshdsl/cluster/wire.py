@@ -8,6 +8,7 @@ its connections to the API server, and there is no stale connection to reason ab
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import os
@@ -81,7 +82,8 @@ def exchange(
     if media_type:
         headers["Content-Type"] = media_type
     try:
-        connection.request(method, target, body, headers)
+        with contextlib.suppress(BrokenPipeError):  # who refuses a request may do so before it has read it all
+            connection.request(method, target, body, headers)
         response = connection.getresponse()
         content = response.read()
         return Answer(response.status, _joined(response.getheaders()), content)

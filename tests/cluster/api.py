@@ -52,6 +52,7 @@ class Request:
         return f"{self.path} {self.query}"
 
 
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 Reply = Callable[["Handler"], None]
 Fault = Callable[[Request], Reply | None]
 
@@ -60,7 +61,9 @@ Fault = Callable[[Request], Reply | None]
 class Api:
     """Lists of objects by path of the whole cluster's list (``/apis/apps/v1/deployments``), and what goes wrong."""
 
-    lists: dict[str, tuple[str, list[dict[str, Any]]]] = field(default_factory=dict)
+    lists: dict[str, tuple[str, list[dict[str, Any]]]] = field(
+        default_factory=lambda: {CRDS: ("CustomResourceDefinition", [])}
+    )
     """path → (kind, objects)"""
     documents: dict[str, dict[str, Any]] = field(default_factory=dict)
     fault: Fault = lambda _request: None
@@ -113,7 +116,9 @@ class Api:
             if not selector and self.remaining:
                 metadata["remainingItemCount"] = len(objects) - end
         version = whole.split("/")[-2] if whole.startswith("/api/") else "/".join(whole.split("/")[2:4])
-        return as_json({"kind": f"{kind}List", "apiVersion": version, "metadata": metadata, "items": objects[start:end]})
+        return as_json(
+            {"kind": f"{kind}List", "apiVersion": version, "metadata": metadata, "items": objects[start:end]}
+        )
 
 
 def everywhere(path: str) -> tuple[str, str]:
