@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any, Final
 
 from meshdsl.compare import policy_words as words
@@ -17,6 +18,7 @@ from meshdsl.diagnostics import Origin
 from meshdsl.plan.intent import Backend, Match, Retry, Rule
 from meshdsl.plan.matching import within
 from meshdsl.plan.table import IDEMPOTENT
+from meshdsl.values import percent_text
 
 WHOLE: Final = (Backend(None, 1),)
 
@@ -214,7 +216,7 @@ def shares_change(old: tuple[Backend, ...], new: tuple[Backend, ...]) -> tuple[s
     pair = new if len(new) == 2 else old
     if len(versions) == 2 and None not in versions and len(pair) == 2:
         canary = pair[1].version
-        was, now = (words.percent_text(s.get(canary, words.Decimal(0))) for s in (before, after))
+        was, now = (percent_text(s.get(canary, Decimal(0))) for s in (before, after))
         if was != now:
             return "canary", f"{canary} {was} → {now}"
     what = "canary" if len(pair) == 2 and len([v for v in versions if v is not None]) == 2 else "split"

@@ -5,7 +5,8 @@ as far as it means something in a plan, and the rest is named in a note. Only th
 reads a cluster.
 """
 
+from meshdsl.compare.readback.compared import compared
 from meshdsl.compare.readback.reader import plan_of
 from meshdsl.compare.readback.told import told
 
-__all__ = ["plan_of", "told"]
+__all__ = ["compared", "plan_of", "told"]
