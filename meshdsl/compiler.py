@@ -92,7 +92,7 @@ def build(policies: PolicySet | Iterable[Declared], target: Target, *, cluster: 
     found = [*_unknown_codes(chosen), *checks.check(plan), *unsupported(plan, target), *target.check(plan)]
     if any(one.severity is Severity.ERROR for one in found):
         raise CompileError(one.on(name) for one in found)
-    manifests = sorted(_lowered(plan, target), key=lambda m: m.phase)
+    manifests = _once(sorted(_lowered(plan, target), key=lambda m: m.phase))
     clashes = list(_clashes(manifests))
     if clashes:
         raise CompileError(one.on(name) for one in clashes)
@@ -121,6 +121,17 @@ def _lowered(plan: Plan, target: Target) -> Iterator[Manifest]:
         yield from target.lower_namespace(namespace, plan)
     for service in plan.services:
         yield from target.lower_service(service, plan)
+
+
+def _once(manifests: Iterable[Manifest]) -> list[Manifest]:
+    """Without repetitions: two services of one workload may both ask for the same fields of it."""
+    kept: list[Manifest] = []
+    partial: dict[ObjectRef, Manifest] = {}
+    for manifest in manifests:
+        first = partial.setdefault(manifest.ref, manifest) if manifest.partial else manifest
+        if first is manifest or first.body != manifest.body:
+            kept.append(manifest)
+    return kept
 
 
 def _clashes(manifests: Iterable[Manifest]) -> Iterator[Diagnostic]:

@@ -5,7 +5,21 @@ from __future__ import annotations
 import pytest
 
 import meshdsl
-from meshdsl import Allow, Anyone, Breaker, Deny, MutualTls, Namespace, Proxy, Retry, Service, Timeout
+from meshdsl import (
+    Allow,
+    Anyone,
+    Breaker,
+    Deny,
+    MutualTls,
+    Namespace,
+    Port,
+    Proxy,
+    Retry,
+    Service,
+    Split,
+    Timeout,
+    Workload,
+)
 from meshdsl.checks import check
 from meshdsl.model.base import Declared
 from meshdsl.plan.resolve import resolve
@@ -60,6 +74,30 @@ def test_a_denied_caller_could_come_in_plain_text() -> None:
 @pytest.mark.parametrize(("percent", "expected"), [(33, ["MESH410"]), (34, []), (100, [])])
 def test_a_breaker_that_can_never_eject(percent: int, expected: list[str]) -> None:
     assert codes(Breaker(api, consecutive_5xx=5, max_ejection_percent=percent)) == expected
+
+
+def test_a_breaker_counts_the_pods_of_a_version() -> None:
+    service = Service("v", prod, port=80, replicas=4, versions=("v1", "v2"))
+    breaker = Breaker(service, consecutive_5xx=5, max_ejection_percent=30)
+    assert codes(breaker) == []
+    assert codes(breaker, Split(service, weights={"v1": 1, "v2": 1})) == ["MESH410"]
+
+
+def test_a_target_port_by_number_and_one_by_name_are_not_told_apart() -> None:
+    ports = (Port(80, name="a", target=8080), Port(81, name="b", target="http"))
+    service = Service("mixed", prod, ports=ports)
+    assert (
+        codes(Allow(service, callers=(web,), ports=(80,)), Allow(service, callers=(api,), ports=(81,)))[0] == "MESH407"
+    )
+    assert codes(Allow(service, callers=(web,))) == []
+
+
+def test_two_services_of_one_workload_may_have_the_same_proxy() -> None:
+    workload = Workload("Deployment", "both")
+    services = [Service(name, prod, port=port, workload=workload) for name, port in (("one", 80), ("two", 81))]
+    proxy = Proxy(prod, cpu_request="1m", cpu_limit="1m", memory_request="1Mi", memory_limit="1Mi")
+    bundle = meshdsl.build([*services, proxy], meshdsl.Istio())
+    assert [m.ref.kind for m in bundle.manifests].count("Deployment") == 1
 
 
 @pytest.mark.parametrize(("per_try", "expected"), [("5s", []), ("5001ms", ["MESH411"])])

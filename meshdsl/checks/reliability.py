@@ -39,12 +39,14 @@ def _ejection(service: Service) -> Iterator[Diagnostic]:
     if breaker is None or breaker.outlier is None or service.replicas is None:
         return
     percent = breaker.outlier.max_ejection_percent
-    if service.replicas * percent < 100:
+    # A proxy counts the pods of a version by themselves: this is the most that one of them can have.
+    most = service.replicas - max(0, len(service.used_versions) - 1)
+    if most * percent < 100:
         yield Diagnostic(
             "MESH410",
-            f"the breaker of {service} can never eject a pod: {percent} % of {service.replicas} is less than one",
+            f"the breaker of {service} can never eject a pod: {percent} % of {most} is less than one",
             breaker.source.origin,
             "max_ejection_percent",
             reason="a proxy ejects no pod beyond max_ejection_percent, and rounds down (Envoy's outlier detection)",
-            help=f"max_ejection_percent must be at least {-(-100 // service.replicas)}",
+            help=f"max_ejection_percent must be at least {min(100, -(-100 // max(1, most)))}",
         )

@@ -21,6 +21,7 @@ def check(service: Service, plan: Plan) -> Iterator[Diagnostic]:
     for rule in rules:
         yield from _callers_in_mesh(service, rule, plan)
         yield from _shared_accounts(service, rule, plan)
+    yield from _ports_told_apart(service)
     yield from _kept_out(service, plan)
     yield from _anyone_under_strict(service)
     yield from _deny_without_identity(service)
@@ -41,6 +42,26 @@ def _callers_in_mesh(service: Service, rule: Allow | Deny, plan: Plan) -> Iterat
                     help="enrol it, or name Anyone.at_all() where plain text is taken",
                     related=(("it is kept out here", proxy.source.origin),) if proxy.source.origin else (),
                 )
+
+
+def _ports_told_apart(service: Service) -> Iterator[Diagnostic]:
+    """A target port by number and one by name may be the same port of the pods."""
+    named = {port.number for port in service.ports if isinstance(port.target, str)}
+    numbered = {port.number for port in service.ports if not isinstance(port.target, str)}
+    rules: tuple[Allow | Deny, ...] = (*service.access.allow, *service.access.deny)
+    for rule in rules:
+        ports = set(rule.ports)
+        if (ports & named and numbered - ports) or (ports & numbered and named - ports):
+            yield Diagnostic(
+                "MESH407",
+                f"a rule of {service} is for some of its ports, of which pods may have only one",
+                rule.source.origin,
+                "ports",
+                reason="one target port is a number and another a name, which may name the same port of the pods; there"
+                " the rule would hold for both",
+                help="give all target ports as numbers, or all as names",
+                related=(("the service is here", service.source.origin),) if service.source.origin else (),
+            )
 
 
 def _kept_out(service: Service, plan: Plan) -> Iterator[Diagnostic]:

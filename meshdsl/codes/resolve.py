@@ -188,6 +188,13 @@ PAGES: tuple[Page, ...] = (
         " else, or leave what it looks at unchanged.",
     ),
     Page(
+        "MESH407",
+        "a rule for some of the ports, which may be one port of the pods",
+        "A proxy before the pods sees their ports, not those of the Service. If one target port is given as a number"
+        " and another by name, both may be the same port, and a rule for one would hold for the other as well. Give"
+        " all target ports as numbers, or all as names.",
+    ),
+    Page(
         "MESH410",
         "a breaker that can never eject",
         "A proxy takes out at most max_ejection_percent of the pods, and rounds down (Envoy's outlier detection; its"

@@ -234,10 +234,22 @@ class RequestPolicies:
                 "what of the path is to be replaced is not said",
                 'give the route an exact path or a prefix "/a/*"',
             )
-        whole = path is not None and path.kind is intent.PathKind.EXACT
-        # What follows a prefix brings its own slash; meshes differ in what they make of a second one.
-        new = policy.path if policy.path is None or whole else policy.path.rstrip("/") or "/"
-        return intent.Rewrite(new, policy.host, source_of(policy))
+        return intent.Rewrite(_new_path(policy, route, path), policy.host, source_of(policy))
+
+
+def _new_path(policy: traffic.Rewrite, route: Route | None, path: intent.Path | None) -> str | None:
+    """What replaces the path that a route matched.
+
+    The Rewrite of a service puts its path before that of every request, also of those that a route takes.
+    """
+    if policy.path is None:
+        return None
+    if path is not None and policy.subject is not route:
+        return policy.path.rstrip("/") + path.value
+    if path is not None and path.kind is intent.PathKind.EXACT:
+        return policy.path
+    # What follows a prefix brings its own slash; meshes differ in what they make of a second one.
+    return policy.path.rstrip("/") or "/"
 
 
 def _in_order(service: Service, weights: Any) -> list[str]:

@@ -207,7 +207,9 @@ class Reading:
             abort=None if abort is None else (share(abort.percent), abort.status),
             mirror=self._mirror(nearest(meshdsl.Mirror), request),
             edits=frozenset() if headers is None else frozenset(_edits(headers)),
-            path=request.path if rewrite is None or rewrite.path is None else _rewritten(route, rewrite.path, request),
+            path=request.path
+            if rewrite is None or rewrite.path is None
+            else _rewritten(rewrite.subject, rewrite.path, request),
             host=None if rewrite is None else rewrite.host,
             breaker=_breaker(nearest(meshdsl.Breaker)),
         )
@@ -347,12 +349,12 @@ def _edits(policy: meshdsl.Headers) -> Iterable[tuple[str, str, str, str]]:
             yield message, "remove", name, ""
 
 
-def _rewritten(route: meshdsl.Route | None, path: str, request: Request) -> str:
-    """§3, Rewrite: what the route's path matched is replaced; without a path, it is put before."""
-    if route is not None and route.path is not None:
-        if isinstance(route.path, RegexValue) or not route.path.endswith("/*"):
+def _rewritten(subject: object, path: str, request: Request) -> str:
+    """§3, Rewrite: what its subject's path matched is replaced; without a path, it is put before."""
+    if isinstance(subject, meshdsl.Route) and subject.path is not None:
+        if isinstance(subject.path, RegexValue) or not subject.path.endswith("/*"):
             return path
-        rest = request.path[len(route.path) - 2 :]
+        rest = request.path[len(subject.path) - 2 :]
     else:
         rest = request.path
     return path.rstrip("/") + rest or "/"

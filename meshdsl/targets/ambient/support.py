@@ -33,7 +33,7 @@ _EXPERIMENTAL: Final = 'install the experimental Gateway API CRDs and set gatewa
 _ALWAYS: Final = (
     "connect-failure, refused-stream and the gRPC codes unavailable and cancelled are retried as well, asked for or not"
 )
-_NAME_STATUSES: Final = "accept the code, or name the statuses to retry"
+_NAME_STATUSES: Final = "name the statuses to retry"
 
 SUPPORT: Final[Mapping[Feature, Support]] = {
     **ISTIO_SUPPORT,

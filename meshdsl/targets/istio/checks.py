@@ -162,9 +162,9 @@ def _names(plan: Plan) -> Iterator[tuple[str, str, str, str, Source]]:
             yield "AuthorizationPolicy", at, name, f"the deny rules of {service}", service.access.deny[0].source
         if service.mtls is not None:
             yield "PeerAuthentication", at, service.name, f"the mode of {service}", service.mtls.source
-        proxy = proxy_of(service, plan)
-        if service.workload is not None and proxy is not None and (service.proxy is not None or proxy.resources):
-            yield service.workload.kind, at, service.workload.name, f"the proxy of {service}", proxy.source
+        # What their namespace says is the same for two services of one workload; what they say themselves may differ.
+        if service.workload is not None and service.proxy is not None:
+            yield service.workload.kind, at, service.workload.name, f"the proxy of {service}", service.proxy.source
 
 
 def _repeated(names: list[str]) -> str:

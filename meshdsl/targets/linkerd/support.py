@@ -67,7 +67,10 @@ SUPPORT: Final[Mapping[Feature, Support]] = {
     Feature.RETRY_BACKOFF: never(
         "the mesh waits 25 to 250 ms between tries, with jitter, and no field changes that", help="leave backoff out"
     ),
-    Feature.RETRY_NONE: exact("The mesh does not retry unless it is told to. Nothing is written"),
+    Feature.RETRY_NONE: exact(
+        "The mesh does not retry unless it is told to. Nothing is written, so that a retry annotation that somebody"
+        " else puts on the Service would hold"
+    ),
     Feature.BREAKER_POOL: never(
         "the mesh has no limits on connections or requests to a service",
         help="leave the limits out, or limit concurrency in the service itself",
