@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from meshdsl.cli.console import Console
-from meshdsl.cli.options import VIEWS, clusters, diff_format, report_format, verbosity
+from meshdsl.cli.options import RISKS, VIEWS, clusters, diff_format, report_format, verbosity
 
 if TYPE_CHECKING:
     from meshdsl.report.support import TableFormat
@@ -37,7 +37,10 @@ def build(
     return run(console, Choice(path, clusters, target), out, check=check)
 
 
-@click.command(epilog="\b\nExample:\n  meshdsl diff --against git:main --fail-on widened-access,weakened-mtls\n")
+@click.command(
+    epilog=f"\b\nRisks:\n  {RISKS}\n\n\b\nExample:\n"
+    "  meshdsl diff --against git:main --fail-on widened-access,weakened-mtls\n"
+)
 @click.argument("path", type=_EXISTING, required=False)
 @clusters
 @click.option("--context", default="", help="Of the kubeconfig. [default: that of the configuration, or the current]")
