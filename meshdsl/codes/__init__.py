@@ -20,14 +20,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from meshdsl.codes import ambient, cli, cluster, diff, gateway_api, istio, linkerd, load, model, output, resolve
+from meshdsl.codes import (
+    ambient,
+    cli,
+    cluster,
+    compare,
+    diff,
+    gateway_api,
+    istio,
+    linkerd,
+    load,
+    model,
+    output,
+    resolve,
+)
 from meshdsl.codes.page import Page
 
 PAGES: Mapping[str, Page] = dict(
     sorted(
         {
             page.code: page
-            for module in (cli, load, model, resolve, istio, ambient, linkerd, gateway_api, output, cluster, diff)
+            for module in (
+                cli,
+                load,
+                model,
+                resolve,
+                istio,
+                ambient,
+                linkerd,
+                gateway_api,
+                output,
+                cluster,
+                compare,
+                diff,
+            )
             for page in module.PAGES
         }.items()
     )

@@ -150,8 +150,8 @@ class DiffReport:
         risks: the most serious kind first.
         unknown: what could not be told.
         compared: how many objects of ours were compared.
-        aside: objects that agree, with what is worth a word all the same (``action`` update, no ``fields``): fields that
-            are delegated, fields of others, a deletion that is pending. They are no difference.
+        aside: objects that agree, with what is worth a word all the same (``action`` update, no ``fields``): fields
+            that are delegated, fields of others, a deletion that is pending. They are no difference.
     """
 
     cluster: str

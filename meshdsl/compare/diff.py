@@ -1,0 +1,220 @@
+"""``meshdsl.diff``: what would change, and what it means.
+
+It puts the parts together: objects (:mod:`meshdsl.compare.objects`), then the views that are asked for. Where both
+sides have a plan, plans are compared; else what is live is read back. A view that cannot be told, because something it
+needs could not be read, says so and shows nothing: half an answer about who may call what would be a wrong one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from meshdsl.compare.delegation import is_driver
+from meshdsl.compare.documents import kind_of
+from meshdsl.compare.kinds import CRD, DRIVERS, NAMESPACE, scopes_of
+from meshdsl.compare.live import Cluster, LiveObject, Scope, Snapshot, Unknown
+from meshdsl.compare.normalise import key_of, key_of_ref, list_of, mapping_of, metadata_of
+from meshdsl.compare.objects import Comparer, Differences, of_interest
+from meshdsl.compare.ownership import is_ours
+from meshdsl.compare.pods import POD
+from meshdsl.compare.report import Action, DiffReport
+from meshdsl.compiler import Bundle
+from meshdsl.plan.intent import Plan
+
+View = Literal["policy", "access", "fields"]
+VIEWS: Final[tuple[View, ...]] = ("policy", "access", "fields")
+
+_OPTIONAL: Final = frozenset((kind.group, kind.kind) for kind in DRIVERS)
+"""Kinds that most clusters do not have, and need not."""
+
+_ACCESS_KINDS: Final = frozenset(
+    {
+        "AuthorizationPolicy",
+        "Gateway",
+        "MeshTLSAuthentication",
+        "Namespace",
+        "NetworkAuthentication",
+        "PeerAuthentication",
+        "RequestAuthentication",
+        "Server",
+        "ServerAuthorization",
+        "Service",
+    }
+)
+"""Kinds that say who may call what, whoever has written them."""
+
+
+def diff(
+    bundle: Bundle,
+    live: Snapshot | Cluster | Bundle | Iterable[LiveObject],
+    *,
+    views: Collection[View] = VIEWS,
+    adopt: bool = False,
+    show_foreign: bool = False,
+    before: Plan | None = None,
+    pods: bool = False,
+) -> DiffReport:
+    """Compare what policies compile to with what is there.
+
+    Args:
+        bundle: what :func:`meshdsl.build` returns: what would be.
+        live: a cluster (:class:`meshdsl.cluster.KubectlCluster`), another bundle, a snapshot such as
+            :func:`meshdsl.compare.offline.read` returns, or objects. Objects are taken one by one, and only those are
+            kept that play a part; they are taken for all that there is of their kinds.
+        views: beside the objects themselves: ``"policy"`` and ``"access"``. Objects are always compared.
+        adopt: take over objects that are in the way and not ours; else they are conflicts.
+        show_foreign: tell what others have set on our objects even if nothing else differs.
+        before: the plan that ``live`` was compiled from, if it is known. A bundle has its own.
+        pods: read the pods, too, and tell how many a changed object selects. It needs permission to list them.
+
+    Returns:
+        what differs; what could not be told is in its ``unknown``, and never shown as a difference.
+    """
+    if isinstance(live, Bundle):
+        before = before or live.plan
+    snapshot = _snapshot(bundle, live, pods=pods)
+    sets = {bundle.plan.set_name, *([before.set_name] if before else [])}
+    found = Comparer(bundle, snapshot, sets=sets, adopt=adopt, show_foreign=show_foreign).run()
+    unknown = tuple(
+        one
+        for one in snapshot.unknown
+        if one.code != "not-installed" or (one.scope.kind.group, one.scope.kind.kind) not in _OPTIONAL
+    )
+    report = DiffReport(
+        cluster=bundle.target.name,
+        against=snapshot.name,
+        objects=tuple(found.changes),
+        unknown=unknown,
+        compared=found.compared,
+        aside=tuple(found.aside),
+    )
+    return _Meaning(bundle, snapshot, found, before, sets).added_to(report, views)
+
+
+# ------------------------------------------------------------------------------------------------------------ snapshots
+
+
+def _snapshot(bundle: Bundle, live: Snapshot | Cluster | Bundle | Iterable[LiveObject], *, pods: bool) -> Snapshot:
+    if isinstance(live, Snapshot):
+        return live
+    if isinstance(live, Bundle):
+        return _of_bundle(live)
+    if isinstance(live, Iterable):
+        return _of_objects(bundle, live)
+    scopes = scopes_of(bundle.manifests, bundle.target)
+    namespaces = sorted({scope.namespace for scope in scopes if scope.namespace}) if pods else []
+    return live.snapshot([*scopes, *(Scope(POD, namespace) for namespace in namespaces)])
+
+
+def _of_bundle(other: Bundle) -> Snapshot:
+    """A bundle as if all of it were applied, and nothing else there."""
+    scopes = frozenset(Scope(kind_of(one.body), one.ref.namespace) for one in other.manifests)
+    applied = frozenset(key_of_ref(one.ref) for one in other.manifests if one.partial)
+    return Snapshot(tuple(one.body for one in other.manifests), scopes, name=other.plan.set_name, applied=applied)
+
+
+def _of_objects(bundle: Bundle, objects: Iterable[LiveObject]) -> Snapshot:
+    """What plays a part of many objects, without keeping the rest."""
+    refs = frozenset(key_of_ref(one.ref) for one in bundle.manifests)
+    kept: list[LiveObject] = []
+    crds: list[LiveObject] = []
+    scopes: set[Scope] = set()
+    for one in objects:
+        if one.get("kind") == CRD.kind:
+            crds.append(one)
+            continue
+        scopes.add(Scope(kind_of(one), key_of(one)[2]))
+        if of_interest(one, refs):
+            kept.append(one)
+        elif is_driver(one) or _is_about_access(one):
+            kept.append({**one, "status": None, "metadata": {**metadata_of(one), "managedFields": None}})
+    return Snapshot(tuple(kept), frozenset(scopes), crds=crds or None, name="objects")
+
+
+def _is_about_access(live: LiveObject) -> bool:
+    kind = live.get("kind")
+    if kind == "HTTPRoute":  # Linkerd's rules about requests hang on a route of a Server
+        parents = list_of(mapping_of(live.get("spec")).get("parentRefs"))
+        return any(mapping_of(parent).get("kind") == "Server" for parent in parents)
+    return kind in _ACCESS_KINDS or kind == POD.kind
+
+
+# ------------------------------------------------------------------------------------------------------- what it means
+
+
+@dataclass(frozen=True, slots=True)
+class _Meaning:
+    """The views of meaning, and the risks, of a comparison."""
+
+    bundle: Bundle
+    snapshot: Snapshot
+    found: Differences
+    before: Plan | None
+    sets: Collection[str]
+
+    def added_to(self, report: DiffReport, views: Collection[View]) -> DiffReport:
+        """The report with the views that are asked for, and the risks."""
+        from meshdsl.compare import risk  # noqa: PLC0415 - the parts that tell meaning are read when it is asked for
+
+        old, new, note = self._plans(report.unknown)
+        if "policy" in views:
+            report = self._policy(report, old, new, note)
+        if "access" in views:
+            report = self._access(report)
+        return replace(report, risks=risk.findings(report, old, new, self.bundle, self.snapshot))
+
+    def _plans(self, unknown: Iterable[Unknown]) -> tuple[Plan | None, Plan, str]:
+        """What holds and what would, in one form, and what that form cannot tell."""
+        from meshdsl.compare import readback  # noqa: PLC0415
+
+        if self.before is not None:
+            return self.before, self.bundle.plan, ""
+        gap = self._gap(unknown)
+        if gap:
+            return None, self.bundle.plan, f"policies are not compared: {gap}"
+        plan, note = readback.plan_of(self._about(), self.bundle.target, inventory=self.bundle.plan)
+        return plan, readback.told(self.bundle.plan, self.bundle.target), note
+
+    @staticmethod
+    def _policy(report: DiffReport, old: Plan | None, new: Plan, note: str) -> DiffReport:
+        from meshdsl.compare import policy_view  # noqa: PLC0415
+
+        changes = policy_view.changes(old, new) if old is not None else ()
+        return replace(report, policy=changes, policy_note=note)
+
+    def _about(self) -> Iterator[LiveObject]:
+        """What is live and ours, or in the way of ours. What is delegated is taken as it was written."""
+        manifests = {key_of_ref(one.ref): one for one in self.bundle.manifests}
+        for one in self.snapshot.objects:
+            key = key_of(one)
+            if key in self.found.delegated:
+                yield manifests[key].body
+            elif key in manifests or key in self.snapshot.applied or any(is_ours(one, name) for name in self.sets):
+                yield one
+
+    def _access(self, report: DiffReport) -> DiffReport:
+        from meshdsl.compare import access  # noqa: PLC0415
+
+        if self.before is not None:
+            old, new = access.of_plan(self.before), access.of_plan(self.bundle.plan)
+        else:
+            gap = self._gap(report.unknown)
+            if gap:
+                return replace(report, access_note=f"who may call what is not compared: {gap}")
+            target, plan = self.bundle.target, self.bundle.plan
+            conflicts = {change.ref for change in report.objects if change.action is Action.CONFLICT}
+            applied = [one for one in self.bundle.manifests if one.ref not in conflicts]
+            deleted = [change.ref for change in report.objects if change.action is Action.DELETE]
+            old = access.of_objects(self.snapshot.objects, target, plan)
+            new = access.of_objects(access.after_apply(self.snapshot.objects, applied, deleted), target, plan)
+        note = "; ".join(dict.fromkeys((*old.notes, *new.notes)))
+        return replace(report, access=access.changes(old, new), access_note=note)
+
+    @staticmethod
+    def _gap(unknown: Iterable[Unknown]) -> str:
+        """Why the objects of the mesh are not all known; empty if they are."""
+        names = [str(one.scope) for one in unknown if one.scope.kind not in (CRD, NAMESPACE)]
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        return f"{names[0]}{more} could not be read" if names else ""

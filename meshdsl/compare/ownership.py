@@ -1,0 +1,220 @@
+"""Whose an object is, and whose a field.
+
+An object is ours if it has our label and the name of this set. A field that is there and that we do not set is ours to
+remove if those who applied our manifests set it, and somebody else's otherwise. Who applied is not a matter of a
+manager's name (people apply with kubectl, Argo CD and Flux): it is whoever set our label. Where the server does not say
+who set what (a dump without ``managedFields``), kubectl's own annotation does, and at last the kind of field.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from typing import Any, Final
+
+from meshdsl.compare.known import is_of_a_mesh
+from meshdsl.compare.live import LiveObject
+from meshdsl.compare.normalise import (
+    LAST_APPLIED,
+    annotations_of,
+    labels_of,
+    list_of,
+    mapping_of,
+    metadata_of,
+    text_of,
+)
+from meshdsl.manifest import MANAGED_BY, SET_LABEL
+
+MANAGER: Final = "meshdsl"
+"""The field manager that our own applies have, and the value of the label."""
+
+_LABEL_STEPS = ("metadata", "labels", SET_LABEL)
+
+Step = str | Mapping[str, Any]
+"""A name, or the keys of an item in a list with keys."""
+
+
+class Hand(Enum):
+    """Who set a field."""
+
+    OURS = "ours"
+    THEIRS = "theirs"
+    NOBODY = "nobody"
+    """The server, by itself."""
+
+
+def is_ours(live: LiveObject, set_name: str) -> bool:
+    """Whether an object is wholly ours and of this set."""
+    labels = labels_of(live)
+    return labels.get(MANAGED_BY) == MANAGER and labels.get(SET_LABEL) == set_name
+
+
+class Owners:
+    """Who set the fields of one object."""
+
+    def __init__(self, live: LiveObject, *, partial: bool, applied: bool) -> None:
+        """Read what the object says of its managers.
+
+        Args:
+            live: as it is, with ``managedFields`` if the server gave them.
+            partial: we own only some of its fields.
+            applied: it is a file of ours: all that stands in it is ours.
+        """
+        metadata = metadata_of(live)
+        self._all_ours = applied
+        self._partial = partial
+        self._managers = list(_managers(metadata))
+        self._appliers = [tree for name, tree in self._managers if name == MANAGER or self._applied(tree)]
+        self._last = None if self._managers else _last_applied(live)
+        stored = ("uid", "resourceVersion", "creationTimestamp")
+        self._from_server = any(metadata.get(name) for name in stored)
+
+    def _applied(self, tree: Mapping[str, Any]) -> bool:
+        return not self._partial and _has(tree, _LABEL_STEPS)
+
+    def of(self, steps: tuple[Step, ...]) -> Hand:
+        """Who set a field that we do not set."""
+        if self._all_ours:
+            return Hand.OURS
+        if self._managers:
+            if any(_has(tree, steps) for tree in self._appliers):
+                return Hand.OURS
+            return Hand.THEIRS if any(_has(tree, steps) for _, tree in self._managers) else Hand.NOBODY
+        if self._partial:
+            return Hand.THEIRS
+        if self._last is not None:
+            return Hand.OURS if _in(self._last, steps) else Hand.THEIRS
+        if not self._from_server:
+            return Hand.OURS
+        if steps[0] == "metadata":
+            return Hand.OURS if is_of_a_mesh(str(steps[-1])) else Hand.THEIRS
+        return Hand.OURS
+
+    def is_shared(self, steps: tuple[Step, ...]) -> bool:
+        """Whether others set something of what we have set, too, so that it takes a look inside."""
+        return bool(self._managers) and sum(_has(tree, steps) for _, tree in self._managers) > 1
+
+    def owned(self) -> tuple[tuple[str, ...], ...]:
+        """The fields that our own manager has, each by its names, in order; a list is one field."""
+        found = {path for name, tree in self._managers if name == MANAGER for path in _leaves(tree, ())}
+        return tuple(sorted(found))
+
+
+def _managers(metadata: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for entry in list_of(metadata.get("managedFields")):
+        if isinstance(entry, Mapping) and not entry.get("subresource"):
+            yield text_of(entry.get("manager")), mapping_of(entry.get("fieldsV1"))
+
+
+def _has(tree: Mapping[str, Any], steps: tuple[Step, ...]) -> bool:
+    """Whether a manager has a field, or something below it. What ends before the field covers all below."""
+    node: Mapping[str, Any] = tree
+    for number, step in enumerate(steps):
+        if number and not node:
+            return True
+        child = node.get(f"f:{step}") if isinstance(step, str) else _item(node, step)
+        if child is None:
+            return False
+        node = mapping_of(child)
+    return True
+
+
+def _item(node: Mapping[str, Any], keys: Mapping[str, Any]) -> Any:
+    for name, child in node.items():
+        if name.startswith("k:"):
+            try:
+                if json.loads(name[2:]) == keys:
+                    return child
+            except ValueError:
+                continue
+    return None
+
+
+def _leaves(tree: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    inner = {key[2:]: child for key, child in tree.items() if key.startswith("f:")}
+    if not inner:
+        yield path
+    for name, child in inner.items():
+        yield from _leaves(mapping_of(child), (*path, name))
+
+
+def _last_applied(live: LiveObject) -> Mapping[str, Any] | None:
+    text = annotations_of(live).get(LAST_APPLIED)
+    if not isinstance(text, str):
+        return None
+    try:
+        return mapping_of(json.loads(text))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _in(value: Any, steps: tuple[Step, ...]) -> bool:
+    for step in steps:
+        if isinstance(step, str):
+            if not isinstance(value, Mapping) or step not in value:
+                return False
+            value = value[step]
+        else:
+            items = (item for item in list_of(value) if isinstance(item, Mapping))
+            value = next((item for item in items if all(item.get(k, v) == v for k, v in step.items())), None)
+            if value is None:
+                return False
+    return True
+
+
+# ----------------------------------------------------------------------------------------------------------- for people
+
+
+def controller_of(live: LiveObject) -> Mapping[str, Any]:
+    """The owner reference of what controls an object; empty if nothing does."""
+    references = [one for one in list_of(metadata_of(live).get("ownerReferences")) if isinstance(one, Mapping)]
+    return next((one for one in references if one.get("controller")), references[0] if references else {})
+
+
+def owner_of(live: LiveObject) -> str:
+    """Who has an object that is not ours, in words: the strongest claim there is."""
+    labels, annotations = labels_of(live), annotations_of(live)
+    reference = controller_of(live)
+    if reference:
+        return f"{text_of(reference.get('kind'))} {text_of(reference.get('name'))}"
+    if labels.get(MANAGED_BY) == MANAGER:
+        return f"meshdsl set {labels.get(SET_LABEL)}" if labels.get(SET_LABEL) else "meshdsl, no set"
+    for source, name, words in (
+        (annotations, "meta.helm.sh/release-name", "Helm release"),
+        (annotations, "argocd.argoproj.io/tracking-id", "Argo CD"),
+        (labels, "argocd.argoproj.io/instance", "Argo CD"),
+        (labels, "kustomize.toolkit.fluxcd.io/name", "Flux kustomization"),
+        (labels, "helm.toolkit.fluxcd.io/name", "Flux Helm release"),
+        (labels, "kapp.k14s.io/app", "kapp app"),
+    ):
+        if text_of(source.get(name)):
+            return f"{words} {text_of(source[name]).partition(':')[0]}"
+    if text_of(labels.get(MANAGED_BY)):
+        return text_of(labels[MANAGED_BY])
+    managers = sorted({name for name, _ in _managers(metadata_of(live)) if name})
+    return ", ".join(managers) if managers else "nobody that it names"
+
+
+def notes_of(live: LiveObject) -> tuple[str, ...]:
+    """What else has a hand in an object: a pending deletion, finalizers, owners."""
+    metadata = metadata_of(live)
+    notes: list[str] = []
+    finalizers = ", ".join(text_of(one) for one in list_of(metadata.get("finalizers")))
+    if metadata.get("deletionTimestamp"):
+        waits = f" and waits for {finalizers}" if finalizers else ""
+        notes.append(f"its deletion is pending{waits}")
+    elif finalizers:
+        notes.append(f"it has finalizers: {finalizers}")
+    notes += [
+        f"it belongs to {text_of(one.get('kind'))} {text_of(one.get('name'))} and goes with it"
+        for one in list_of(metadata.get("ownerReferences"))
+        if isinstance(one, Mapping)
+    ]
+    return tuple(notes)
+
+
+def is_spared(live: LiveObject) -> bool:
+    """Whether an object of ours is not to be deleted by us: it goes already, or belongs to something else."""
+    metadata = metadata_of(live)
+    return bool(metadata.get("deletionTimestamp") or list_of(metadata.get("ownerReferences")))
