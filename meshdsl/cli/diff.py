@@ -20,13 +20,13 @@ from meshdsl.cli.console import Console, colours
 from meshdsl.cli.diff_sides import Compared, LiveSide, OfflineSide, Side
 from meshdsl.cli.progress import Progress
 from meshdsl.cli.project import Choice, Job, Project, project
-from meshdsl.compare.report import DiffReport, Risk
+from meshdsl.compare.report import Risk
 from meshdsl.compiler import Bundle
 from meshdsl.compiler import build as compile_for
 from meshdsl.diagnostics import CompileError, Diagnostic, MeshdslError, OutputError
 from meshdsl.loading.load import PolicyFiles, read
 from meshdsl.report.diff_report import diff_report
-from meshdsl.report.diff_words import VIEWS, DiffDocument, DiffFormat, View, number
+from meshdsl.report.diff_words import VIEWS, DiffDocument, DiffFormat, View, differs, number
 
 STREAM = "-"
 GIT = "git:"
@@ -91,7 +91,7 @@ def diff(console: Console, choice: Choice, options: Options) -> int:
         compared = list(_compared(side, bundles, progress))
     warnings = (*files.warnings, *(warning for _, bundle in bundles for warning in bundle.warnings))
     document = DiffDocument(
-        reports=[_chosen(one.report, options) for one in compared if one.report],
+        reports=[one.report for one in compared if one.report],
         views=tuple(view for view in VIEWS if view in (options.views or VIEWS)),
         fail_on=fail_on,
         base=str(Path.cwd()),
@@ -204,18 +204,6 @@ def _compared(side: Side, bundles: Iterable[tuple[Job, Bundle]], progress: Progr
         raise failed
 
 
-def _chosen(report: DiffReport, options: Options) -> DiffReport:
-    """The report with the views that were asked for. Risks and what is not known are always of all."""
-    views = options.views or VIEWS
-    if "policy" not in views:
-        report = replace(report, policy=(), policy_note="")
-    if "access" not in views:
-        report = replace(report, access=(), access_note="")
-    if "fields" not in views:
-        report = replace(report, objects=(), aside=())
-    return report
-
-
 def _show(console: Console, document: DiffDocument, options: Options) -> None:
     to_file = options.output is not None and options.output != STREAM
     if options.format not in _DOCUMENTS:
@@ -272,7 +260,7 @@ def _exit_code(document: DiffDocument, fail_on: frozenset[Risk], *, failed: bool
         return 3
     if fail_on:
         return int(any(finding.risk in fail_on for report in document.reports for finding in report.risks))
-    return int(any(not report.is_empty for report in document.reports))
+    return int(any(differs(report, document.views) for report in document.reports))
 
 
 def _line(document: DiffDocument, fail_on: frozenset[Risk], code: int) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from meshdsl.compare.live import Unknown
 from meshdsl.compare.report import Absent, Action, DiffReport, FieldChange, FieldPath, ObjectChange
 from meshdsl.diagnostics import Origin
-from meshdsl.report.diff_words import RISK_CODES, UNKNOWN_CODE, DiffDocument
+from meshdsl.report.diff_words import RISK_CODES, UNKNOWN_CODE, DiffDocument, differs
 from meshdsl.report.finding import findings, shown
 from meshdsl.report.json_report import diagnostic_json
 from meshdsl.values import Json
@@ -39,7 +39,7 @@ def _summary(given: DiffDocument) -> Mapping[str, Json]:
     actions = Counter(change.action for report in given.reports for change in report.objects)
     risks = Counter(finding.risk for report in given.reports for finding in report.risks)
     return {
-        "different": any(not report.is_empty for report in given.reports),
+        "different": any(differs(report, given.views) for report in given.reports),
         "clusters": len(given.reports),
         "compared": sum(report.compared for report in given.reports),
         **{action.value: actions[action] for action in Action},

@@ -60,6 +60,16 @@ class DiffDocument:
     show_foreign: bool = False
 
 
+def differs(report: DiffReport, views: Iterable[View]) -> bool:
+    """Whether anything differs in these views."""
+    of_view: dict[View, Sequence[object]] = {
+        "policy": report.policy,
+        "access": report.access,
+        "fields": report.objects,
+    }
+    return any(of_view[view] for view in views)
+
+
 def place(origins: Iterable[Origin], base: str) -> str:
     """The first line that asks for something, as ``file:line``; empty if none is known."""
     return next((at(shown(origin.file, base), origin.line) for origin in origins), "")
