@@ -1,0 +1,96 @@
+"""What an API server answers to dry-run applies, and which folder is meant for a cluster."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from meshdsl import Istio, Namespace, Proxy, Service, Timeout, Workload, build
+from meshdsl.cli.diff_sides import OfflineSide, answered
+from meshdsl.compare.live import Applied, LiveObject, Scope, Snapshot
+from meshdsl.compiler import Bundle
+
+PROD = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "prod"}}
+
+
+def bundle() -> Bundle:
+    prod = Namespace("prod")
+    api = Service("api", prod, port=80, workload=Workload("Deployment", "api"))
+    return build([api, Timeout(api, "5s"), Proxy(prod)], Istio())
+
+
+class FakeCluster:
+    """Answers by adding what a server and a webhook add; refuses kinds."""
+
+    name = "fake"
+
+    def __init__(self, *refused: str) -> None:
+        self.refused = refused
+        self.threads: set[int] = set()
+        self.asked: list[str] = []
+        self.barrier = threading.Barrier(2)
+
+    def snapshot(self, scopes: Iterable[Scope]) -> Snapshot:
+        raise NotImplementedError
+
+    def stream(self, scope: Scope) -> Iterator[LiveObject]:
+        raise NotImplementedError
+
+    def apply_dry_run(self, body: Mapping[str, Any]) -> Applied:
+        self.asked.append(body["kind"])
+        self.barrier.wait(10)
+        if body["kind"] in self.refused:
+            return Applied(None, "admission webhook denied the request")
+        metadata = {**body["metadata"], "resourceVersion": "7", "uid": "u", "managedFields": [{}]}
+        return Applied({**body, "metadata": metadata, "spec": {**body.get("spec", {}), "added": True}, "status": {}})
+
+
+def test_each_object_becomes_what_the_server_answers_asked_concurrently() -> None:
+    given, cluster = bundle(), FakeCluster()
+    assert len(given.manifests) == 2
+    asked, refused = answered(cluster, given, Snapshot((PROD,)))
+    assert refused == ()
+    # Both wait for each other: one after the other would never end.
+    assert sorted(cluster.asked) == sorted(manifest.ref.kind for manifest in given.manifests)
+    for manifest in asked.manifests:
+        assert manifest.body["spec"]["added"] is True  # type: ignore[index,call-overload]
+        assert not {"resourceVersion", "uid", "managedFields"} & set(manifest.body["metadata"])  # type: ignore[arg-type]
+        assert "status" not in manifest.body
+    assert [manifest.ref for manifest in asked.manifests] == [manifest.ref for manifest in given.manifests]
+
+
+def test_a_refusal_is_said_at_the_line_that_asks_for_the_object() -> None:
+    given = bundle()
+    asked, (refused,) = answered(FakeCluster("VirtualService"), given, Snapshot((PROD,)))
+    assert (refused.code, refused.reason) == ("MESH877", "admission webhook denied the request")
+    assert refused.origin is not None
+    assert Path(refused.origin.file).name == Path(__file__).name
+    (kept,) = [m for m in asked.manifests if m.ref.kind == "VirtualService"]
+    assert kept in given.manifests
+
+
+def test_an_object_of_a_namespace_that_comes_with_it_is_no_refusal() -> None:
+    _, refused = answered(FakeCluster("VirtualService"), bundle(), Snapshot(()))
+    assert refused == ()
+
+
+def test_the_folder_of_a_cluster_is_found_and_one_of_a_namespace_is_not_taken_for_it(tmp_path: Path) -> None:
+    for path in ("out/prod/prod/api.yaml", "out/prod/_mesh.yaml", "out/dev/shop/api.yaml", "flat/api.yaml"):
+        file = tmp_path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("")
+
+    def paths(path: str, *names: str) -> dict[str, str]:
+        found = OfflineSide.of(str(tmp_path / path), names, adopt=False, show_foreign=False).paths
+        return {name: str(Path(one).relative_to(tmp_path)) if one else "" for name, one in found.items()}
+
+    assert paths("out", "prod") == {"prod": "out/prod"}
+    assert paths("out", "prod", "dev", "new") == {"prod": "out/prod", "dev": "out/dev", "new": ""}
+    assert paths("out/prod", "prod") == {"prod": "out/prod"}
+    assert paths("flat", "prod") == {"prod": "flat"}
+    with pytest.raises(Exception, match="choose one with --cluster"):
+        paths("flat", "prod", "dev")
