@@ -6,6 +6,7 @@ import contextlib
 import json
 import socket
 import socketserver
+import ssl
 import struct
 import threading
 import time
@@ -132,7 +133,7 @@ def everywhere(path: str) -> tuple[str, str]:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: Server
+    server: Server | TcpServer  # type: ignore[assignment]
 
     def handle(self) -> None:
         with contextlib.suppress(OSError):
@@ -150,7 +151,7 @@ class Handler(BaseHTTPRequestHandler):
         (api.fault(request) or api.answer(request))(self)
         self.close_connection = True
 
-    do_GET = do_PATCH = do_POST = do_PUT = do_DELETE = answer
+    do_GET = do_PATCH = do_POST = do_PUT = do_DELETE = answer  # noqa: N815 - the library's names
 
     def log_message(self, *_arguments: object) -> None:
         pass
@@ -174,15 +175,36 @@ class Server(socketserver.ThreadingUnixStreamServer):
     api: Api
 
 
+class TcpServer(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    api: Api
+
+
 @contextlib.contextmanager
 def serving(api: Api, path: Path) -> Iterator[Api]:
-    server = Server(str(path), Handler)
-    server.api = api
+    """On a unix socket, as kubectl proxy."""
     api.socket = str(path)
+    with running(Server(str(path), Handler), api):
+        yield api
+
+
+@contextlib.contextmanager
+def serving_tcp(api: Api, tls: ssl.SSLContext | None = None) -> Iterator[int]:
+    """On a port of this machine, as an API server behind a real kubectl. Yields the port."""
+    server = TcpServer(("127.0.0.1", 0), Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    with running(server, api):
+        yield server.server_address[1]
+
+
+@contextlib.contextmanager
+def running(server: Server | TcpServer, api: Api) -> Iterator[None]:
+    server.api = api
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield api
+        yield
     finally:
         server.shutdown()
         thread.join()

@@ -223,7 +223,7 @@ def test_a_program_that_cannot_be_run(fake: Fake) -> None:
 
 def test_a_kubectl_that_never_gets_ready(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODE", "hangs")
-    with pytest.raises(ClusterError, match="was not ready after 0.5 s: open https://login.example.test") as raised:
+    with pytest.raises(ClusterError, match=r"was not ready after .* s: open https://login") as raised:
         start(Settings(str(fake.program)), 0.5)
     assert code_of(raised.value) == "MESH805"
     assert fake.left() == []

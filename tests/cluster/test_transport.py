@@ -258,7 +258,7 @@ def test_an_endpoint_that_is_gone_is_unreachable(clock: FakeClock) -> None:
 
 def test_the_body_of_another_answer_is_said_in_words(api: Api, clock: FakeClock) -> None:
     api.fault = lambda _request: text(200, "<html>token=abc</html>", "text/html")
-    with pytest.raises(Failure, match="^invalid-answer: an HTML page instead of JSON$"):
+    with pytest.raises(Failure, match=r"^invalid-answer: an HTML page instead of JSON$"):
         transport(api, clock).get(PATH, deadline(clock))
 
 

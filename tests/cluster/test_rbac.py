@@ -1,0 +1,93 @@
+"""The smallest role, and the table of kinds that it is made from."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from meshdsl import Ambient, Istio, Linkerd
+from meshdsl.cluster import cluster_role
+from meshdsl.compare.kinds import DRIVERS, KINDS, OF_TARGET, scopes_of
+from meshdsl.compare.live import Scope
+from meshdsl.manifest import Manifest, ObjectRef, Phase
+from meshdsl.render import render
+from meshdsl.targets.base import Target
+
+ROOT = Path(__file__).parents[2]
+TARGETS = (Istio(), Ambient(), Linkerd())
+
+
+def scopes(target: Target, *namespaces: str) -> tuple[Scope, ...]:
+    manifests = [Manifest(ObjectRef("v1", "Service", namespace, "x"), Phase.ROUTE, {}) for namespace in namespaces]
+    return scopes_of(manifests, target)
+
+
+def permissions(role: Mapping[str, Any]) -> dict[str, set[str]]:
+    return {
+        f"{resource}.{group}": set(rule["verbs"])
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+def test_the_role_may_get_and_list_what_is_asked_for_and_nothing_else(target: Target) -> None:
+    role = permissions(cluster_role(scopes(target, "a", "b")))
+    expected = {f"{kind.plural}.{kind.group}" for kind in (*OF_TARGET[target.name], *DRIVERS)}
+    assert set(role) == expected | {"customresourcedefinitions.apiextensions.k8s.io"}
+    assert set(map(frozenset, role.values())) == {frozenset({"get", "list"})}
+    assert not any("secrets" in name or "*" in name for name in role)
+
+
+def test_a_dry_run_needs_to_patch_what_we_emit_and_only_that() -> None:
+    role = permissions(cluster_role(scopes(Istio(), "a"), server_side=True))
+    assert role["virtualservices.networking.istio.io"] == {"get", "list", "patch", "create"}
+    assert role["namespaces."] == {"get", "list", "patch", "create"}
+    assert role["canaries.flagger.app"] == {"get", "list"}
+    assert role["customresourcedefinitions.apiextensions.k8s.io"] == {"get", "list"}
+    assert not {verb for verbs in role.values() for verb in verbs} & {"update", "delete", "watch", "*"}
+
+
+def test_the_role_is_yaml_that_reads_back_and_is_in_order() -> None:
+    role = cluster_role(reversed(scopes(Ambient(), "b", "a")))
+    assert yaml.safe_load(render(role)) == role == cluster_role(scopes(Ambient(), "a"))
+    assert role["metadata"] == {"name": "meshdsl-diff"}
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+def test_every_kind_that_a_case_emits_is_in_the_table(target: Target) -> None:
+    known = {(kind.api_version, kind.kind) for kind in OF_TARGET[target.name]}
+    emitted = set()
+    for path in (ROOT / "tests" / "cases").glob(f"*/{target.name}*.yaml"):
+        # CSafeLoader is not on every machine, and 300 files take the other one too long.
+        lines = path.read_text().splitlines()
+        for above, line in itertools.pairwise(lines):
+            if above.startswith("apiVersion: ") and line.startswith("kind: "):
+                emitted.add((above.removeprefix("apiVersion: "), line.removeprefix("kind: ")))
+    assert len(emitted) > 5
+    assert emitted <= known
+
+
+def test_every_kind_of_the_target_is_asked_for_in_every_namespace_that_is_touched() -> None:
+    asked = scopes(Linkerd(), "b", "a")
+    assert list(asked) == sorted(set(asked))
+    for kind in (*OF_TARGET["linkerd"], *DRIVERS):
+        expected = {"a", "b"} if kind.namespaced else {""}
+        assert {scope.namespace for scope in asked if scope.kind == kind} == expected
+
+
+def test_a_namespace_that_is_only_labelled_is_touched() -> None:
+    manifest = Manifest(ObjectRef("v1", "Namespace", "", "a"), Phase.NAMESPACE, {}, partial=True)
+    assert Scope(KINDS["v1", "Service"], "a") in scopes_of([manifest], Linkerd())
+
+
+@pytest.mark.parametrize("target", [Istio(root_namespace="root"), Ambient(root_namespace="root")])
+def test_the_policies_of_the_root_namespace_are_asked_for(target: Target) -> None:
+    kinds = {scope.kind.kind for scope in scopes(target, "a") if scope.namespace == "root"}
+    assert kinds == {"AuthorizationPolicy", "PeerAuthentication"}
