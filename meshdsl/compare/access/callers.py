@@ -18,7 +18,6 @@ ANOTHER: Final = "\x01"
 _FOREIGN: Final = "\x02"
 """A trust domain that is none of those named."""
 _NOBODY_ELSE: Final = f"/ns/{ANOTHER}/sa/{ANOTHER}"
-_WHOLE_NAMESPACE: Final = re.compile(r"/ns/([^/*]+)/(?:sa/)?\*")
 _ACCOUNT: Final = re.compile(r"([^/]*)/ns/([^/]+)/sa/(.+)")
 
 PLAIN: Final = 1
@@ -95,18 +94,28 @@ class Callers:
 def _identities(patterns: list[str]) -> tuple[str, ...]:
     """An identity of each kind that the patterns can tell apart."""
     bare = [pattern.removeprefix("~") for pattern in patterns if pattern != IN_MESH]
-    namespaces = sorted({found[2] for one in bare if (found := _ACCOUNT.fullmatch(one)) and "*" not in found[2]})
-    namespaces += [found[1] for one in bare if (found := _WHOLE_NAMESPACE.fullmatch(one))]
-    starts = [_completed(one[:-1]) for one in bare if one.endswith("*")]
-    some = {one: None for one in bare if "*" not in one}
-    some |= dict.fromkeys(starts)
-    for end in (one[1:] for one in bare if one.startswith("*")):
-        some |= dict.fromkeys(_ending(end, namespaces, starts))
-    # Whoever is named without a trust domain has a namesake in another one.
+    whole = [one if "*" not in one else _completed(one[:-1]) for one in bare if not one.startswith("*")]
+    named = {_parts(one) for one in whole}
+    ends = [one[1:] for one in bare if one.startswith("*")]
+    tails = {(namespace, name) for _, namespace, name in named} | {(ANOTHER, ANOTHER)}
+    domains = {domain for domain, _, _ in named} | {"", _FOREIGN}
+    for end in ends:
+        domain, found, rest = end.partition("/ns/")
+        domains |= {ANOTHER + domain} if found and domain else set()
+        namespace, slash, name = (rest if found else end).rpartition("/sa/")
+        if slash and (found or namespace):
+            tails.add((namespace if found else ANOTHER + namespace, name))
+        elif not slash:
+            tails |= {(where, who + end) for where, who in set(tails) if who.endswith(ANOTHER)}
+    for end in ends:  # names without a namespace occur in each
+        if "/ns/" not in end and ("/sa/" not in end or end.startswith("/sa/")):
+            name = end.removeprefix("/sa/") if end.startswith("/sa/") else ANOTHER + end
+            tails |= {(namespace, name) for namespace, _ in set(tails)}
     if any(pattern[0] in "~*" and pattern != IN_MESH for pattern in patterns):
-        some |= dict.fromkeys([_FOREIGN + one for one in some if one.startswith("/")])
-    some |= {_NOBODY_ELSE: None, _FOREIGN + _NOBODY_ELSE: None}
-    return tuple(sorted(some))
+        found_all = {(domain, *tail) for domain in domains for tail in tails}
+    else:
+        found_all = named | {(domain, ANOTHER, ANOTHER) for domain in domains}
+    return tuple(sorted(f"{domain}/ns/{namespace}/sa/{name}" for domain, namespace, name in found_all))
 
 
 def _completed(start: str) -> str:
@@ -119,15 +128,6 @@ def _completed(start: str) -> str:
         return f"{domain}/ns/{namespace if slash else namespace + ANOTHER}/sa/{ANOTHER}"
     domain = start.partition("/")[0] if "/" in start else start + ANOTHER
     return f"{domain}/ns/{ANOTHER}/sa/{ANOTHER}"
-
-
-def _ending(end: str, namespaces: list[str], starts: list[str]) -> list[str]:
-    """Identities that end so."""
-    if "/ns/" in end:
-        return [end[end.index("/ns/") :]]
-    name = end.removeprefix("/sa/") if "/sa/" in end else ANOTHER + end
-    begun = [f"/ns/{namespace}/sa/" for namespace in [ANOTHER, *namespaces]]
-    return [*(one + name for one in begun), *(one + end for one in starts if end[0] != "/")]
 
 
 def _parts(identity: str) -> tuple[str, str, str]:

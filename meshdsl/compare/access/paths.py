@@ -42,7 +42,8 @@ class Paths:
         self._texts = [text for text, _, _ in atoms]
         self.all = (1 << len(atoms)) - 1
         self._exact = {text: 1 << index for index, (text, is_prefix, _) in enumerate(atoms) if not is_prefix}
-        self._masks = {test: self._mask(test) for test in distinct}
+        self.tests = tuple(sorted(distinct))
+        self._masks = {test: self._mask(test) for test in self.tests}
 
     def _atoms_of(self, text: str, *, is_prefix: bool) -> list[_Atom]:
         if not is_prefix:

@@ -49,7 +49,7 @@ class Space:
         self._every_method = sum(self._method.values())
         self._every_state = sum(1 << index * self.layer for index in range(len(self.headers.states)))
         self.all = (1 << self.layer * len(self.headers.states)) - 1
-        self._tests = {test: self.headers.mask(test) for test in tests}
+        self.tests = {test: self.headers.mask(test) for test in tests}
 
     def cells(self, one: Requests) -> int:
         """The classes that a condition covers."""
@@ -68,7 +68,7 @@ class Space:
             return self._every_state
         mask = (1 << len(self.headers.states)) - 1
         for test in tests:
-            mask &= self._tests[test]
+            mask &= self.tests[test]
         return sum(1 << index * self.layer for index in range(len(self.headers.states)) if mask >> index & 1)
 
     def at(self, path: int) -> int:
