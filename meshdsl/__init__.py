@@ -10,6 +10,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from meshdsl.cluster.kubectl import KubectlCluster
+    from meshdsl.compare.diff import diff
+    from meshdsl.compare.live import Cluster
+    from meshdsl.compare.report import DiffReport
     from meshdsl.compiler import Bundle, build
     from meshdsl.diagnostics import (
         CompileError,
@@ -50,6 +54,10 @@ if TYPE_CHECKING:
     from meshdsl.targets.linkerd import Linkerd
 
 _HOMES = {
+    "meshdsl.cluster.kubectl": ("KubectlCluster",),
+    "meshdsl.compare.diff": ("diff",),
+    "meshdsl.compare.live": ("Cluster",),
+    "meshdsl.compare.report": ("DiffReport",),
     "meshdsl.compiler": ("Bundle", "build"),
     "meshdsl.diagnostics": (
         "CompileError",
@@ -99,6 +107,7 @@ __all__ = [
     "Breaker",
     "Bundle",
     "Canary",
+    "Cluster",
     "CompileError",
     "ConfigError",
     "Cookie",
@@ -106,11 +115,13 @@ __all__ = [
     "Delay",
     "Deny",
     "Diagnostic",
+    "DiffReport",
     "Environment",
     "Fault",
     "Header",
     "Headers",
     "Istio",
+    "KubectlCluster",
     "Linkerd",
     "LoadError",
     "Manifest",
@@ -144,6 +155,7 @@ __all__ = [
     "all_of",
     "any_of",
     "build",
+    "diff",
     "load",
 ]
 

@@ -16,9 +16,6 @@ from typing import TypeVar
 from meshdsl.cli.diff_sides import Compared
 from meshdsl.cli.project import Choice, Job, Project
 from meshdsl.compare.diff import diff
-from meshdsl.compare.documents import kind_of
-from meshdsl.compare.live import Scope, Snapshot
-from meshdsl.compare.normalise import key_of
 from meshdsl.compare.report import DiffReport, ObjectChange, PolicyChange, RiskFinding
 from meshdsl.compiler import Bundle
 from meshdsl.compiler import build as compile_for
@@ -87,9 +84,8 @@ class RevisionSide:
         """Compile the revision for the cluster, and compare."""
         with _told_of(self.tree):
             before = self._bundle(job)
-        snapshot = _snapshot(before, bundle, f"git:{self.tree.name}")
         # What the revision made is ours, whatever the policy set was called then.
-        report = diff(bundle, snapshot, adopt=True, show_foreign=self.show_foreign, before=before.plan)
+        report = diff(bundle, before, adopt=True, show_foreign=self.show_foreign)
         against = f"git:{self.tree.name} ({self.tree.commit[:12]})"
         if job.name not in self.clusters:
             against += ", which has no such cluster"
@@ -135,16 +131,6 @@ def _no_longer(name: str, tree: Tree) -> Diagnostic:
         reason="what was applied to it stays there until somebody deletes it",
         severity=Severity.WARNING,
     )
-
-
-def _snapshot(before: Bundle, after: Bundle, name: str) -> Snapshot:
-    """What a revision compiles to, as if all of it had been applied and nothing else were there."""
-    bodies = [manifest.body for manifest in before.manifests]
-    scopes = {
-        Scope(kind_of(manifest.body), manifest.ref.namespace) for one in (before, after) for manifest in one.manifests
-    }
-    partial = frozenset(key_of(manifest.body) for manifest in before.manifests if manifest.partial)
-    return Snapshot(tuple(bodies), frozenset(scopes), name=name, applied=partial)
 
 
 # ------------------------------------------------------------------------------------------- said of the revision
