@@ -80,13 +80,6 @@ PAGES: tuple[Page, ...] = (
         "service itself, whose rules the request has passed already.",
     ),
     Page(
-        "MESH631",
-        "a redirect with something else",
-        "A request that is redirected is answered by the waypoint and not sent on. A mirror or a rewrite of the "
-        "same requests would be lost: the API server refuses the one, and Istio leaves out the other. Put it on "
-        "another route of the service, or leave it out.",
-    ),
-    Page(
         "MESH632",
         "a revision for one service",
         "In ambient a revision says which control plane runs the waypoint, and a namespace has one waypoint. On "

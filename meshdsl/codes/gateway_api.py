@@ -48,13 +48,6 @@ PAGES: tuple[Page, ...] = (
         "named.",
     ),
     Page(
-        "MESH676",
-        "a header is edited twice in one list",
-        "An HTTPRoute holds the headers to set, and the headers to add, as lists in which each name occurs "
-        "once; the API server refuses a second one. Join the values into one, separated by commas, which HTTP "
-        "reads as the same; set-cookie is the exception, and cannot be added twice.",
-    ),
-    Page(
         "MESH677",
         "a redirect status newer than the CRDs",
         "The standard HTTPRoute before Gateway API 1.5 takes the redirect statuses 301 and 302 alone; 303, 307 "

@@ -87,19 +87,6 @@ PAGES: tuple[Page, ...] = (
         " them. Give all four: cpu_request, cpu_limit, memory_request, memory_limit.",
     ),
     Page(
-        "MESH612",
-        "two conditions on one header or parameter",
-        "A VirtualService has one condition for each header or query parameter; a second one of the same name"
-        " would replace the first, and more requests would match than should. Write both as one regular expression.",
-    ),
-    Page(
-        "MESH613",
-        "a redirect beside something else",
-        "A request that is redirected never leaves the caller's proxy. Istio refuses a route that has a redirect"
-        " and a fault or rewrite, and leaves out a mirror without a word. Put the other policy on another route of"
-        " the service, or leave it out.",
-    ),
-    Page(
         "MESH614",
         "a port name that says another protocol",
         "Istio goes by appProtocol, then by the part of the port's name before the first dash. A port that is"

@@ -91,14 +91,6 @@ def check_rules(rules: Sequence[Rule], service: Service, port: Port, *, anchor: 
     for rule in rules:
         for what in _too_much(rule, anchor=anchor):
             yield refused("MESH675", f"rule {rule.name} of {where} has {what}", rule.source, help="split or shorten it")
-        if repeated := _added_twice(rule):
-            yield refused(
-                "MESH676",
-                f"rule {rule.name} of {where} edits header {repeated} twice in one list",
-                rule.headers.source if rule.headers else rule.source,
-                reason="an HTTPRoute names each header once in each list of edits",
-                help="join the values with a comma into one",
-            )
 
 
 def check_redirect(rule: Rule, service: Service, port: Port, gateway_api: str) -> Iterator[Diagnostic]:
@@ -154,13 +146,3 @@ def _too_much(rule: Rule, *, anchor: bool) -> Iterator[str]:
 def _all_edits(rule: Rule) -> Iterator[HeaderEdits]:
     if rule.headers is not None:
         yield from (edits for edits in (rule.headers.request, rule.headers.response) if edits is not None)
-
-
-def _added_twice(rule: Rule) -> str:
-    for edits in _all_edits(rule):
-        for pairs in (edits.set, edits.add):
-            names = [name for name, _ in pairs]
-            for name in names:
-                if names.count(name) > 1:
-                    return name
-    return ""

@@ -520,11 +520,6 @@ def test_a_redirect_by_method_needs_newer_crds() -> None:
     assert codes(world, replace(EXPERIMENTAL, gateway_api="1.4")) == ["MESH677"]
 
 
-def test_a_redirect_does_nothing_else() -> None:
-    away = _rule("old", Path(PathKind.EXACT, "/old"), redirect=Redirect(301, path="/new"), rewrite=Rewrite(path="/b"))
-    assert codes(plan(api(http(away, ROUTED)))) == ["MESH631"]
-
-
 def test_before_1_30_a_waypoint_reads_the_routes_of_one_port_only() -> None:
     two = plan(api(http(ROUTED), http(ROUTED, number=9090, target=9100)))
     one = plan(api(http(ROUTED), http(number=9090, target=9100)))

@@ -264,10 +264,5 @@ def test_too_many_backends_or_edits_are_refused() -> None:
     assert codes_of([rule(headers=Headers(response=edits))]) == ["MESH675"]
 
 
-def test_a_header_edited_twice_in_one_list_is_refused() -> None:
-    edits = HeaderEdits(add=(("a", "1"), ("a", "2")))
-    assert codes_of([rule(headers=Headers(request=edits))]) == ["MESH676"]
-
-
 def test_each_code_has_a_page() -> None:
-    assert [page.code for page in codes.PAGES] == [f"MESH{n}" for n in range(671, 678)]
+    assert [page.code for page in codes.PAGES] == [f"MESH{n}" for n in range(671, 678) if n != 676]  # 676 is retired

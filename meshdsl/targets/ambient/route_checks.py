@@ -33,7 +33,6 @@ def routes_can_be_written(service: Service, port: Port, gateway_api: str) -> Ite
         where = f"rule {rule.name} of port {port.number} of {service}"
         yield from _retries(rule, service)
         yield from _path_is_replaced_whole(rule, where)
-        yield from _redirects_alone(rule, where)
         yield from check_redirect(rule, service, port, gateway_api)
     yield from _order_is_kept(service, port)
 
@@ -98,21 +97,6 @@ def _path_is_replaced_whole(rule: Rule, where: str) -> Iterator[Diagnostic]:
         reason=f"Istio replaces the prefix / by it and loses the slash between: /a would become {rule.rewrite.path}a",
         help='rewrite a route with a path, such as path="/v1/*"',
     )
-
-
-def _redirects_alone(rule: Rule, where: str) -> Iterator[Diagnostic]:
-    if rule.redirect is None:
-        return
-    for what, part in (("mirror", rule.mirror), ("rewrite", rule.rewrite)):
-        if part is not None:
-            yield refused(
-                "MESH631",
-                f"{where} redirects, and has a {what} as well",
-                part.source,
-                reason="a request that is redirected is not sent on, so that the other would be lost",
-                help=f"put the {what} on another route of the service, or leave it out",
-                related=(("the redirect", rule.redirect.source.origin),) if rule.redirect.source.origin else (),
-            )
 
 
 def _order_is_kept(service: Service, port: Port) -> Iterator[Diagnostic]:

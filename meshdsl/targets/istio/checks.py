@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from meshdsl.diagnostics import Diagnostic, Severity
-from meshdsl.plan.intent import Plan, Rule, Service, Source
+from meshdsl.plan.intent import Plan, Service, Source
 from meshdsl.targets.base import Target, refused
 from meshdsl.targets.istio import authorization_policy, peer_authentication
 from meshdsl.targets.istio.access_checks import (
@@ -33,51 +33,11 @@ def sidecar_checks(plan: Plan, target: Target, root_namespace: str, revision: st
     yield from names_are_free(plan)
     yield from pods_have_one_service(plan, target)
     for service in plan.services:
-        yield from routes_can_be_written(service)
         yield from protocols_are_not_contradicted(service)
         yield from access_can_be_written(service)
         yield from workload_ports_are_known(service)
         yield from enrolment_takes_effect(service, plan, revision)
         yield from pods_can_be_reached(service, plan, revision)
-
-
-# ---------------------------------------------------------------------------------------------------------- routes
-
-
-def routes_can_be_written(service: Service) -> Iterator[Diagnostic]:
-    """Whether each rule of a service fits into a route of a VirtualService."""
-    for port in service.ports:
-        for rule in port.rules:
-            yield from _one_condition_for_a_name(rule, service)
-            yield from _redirects_alone(rule, service)
-
-
-def _one_condition_for_a_name(rule: Rule, service: Service) -> Iterator[Diagnostic]:
-    for what, conditions in (("header", rule.match.headers), ("query parameter", rule.match.query)):
-        name = _repeated([condition.name for condition in conditions])
-        if name:
-            yield refused(
-                "MESH612",
-                f"a rule of {service} has two conditions on the {what} {name!r}",
-                rule.canary or rule.source,
-                reason="a VirtualService has one condition for a name; the second would replace the first",
-                help="write both as one Regex; two cookies are one Regex on the header 'cookie'",
-            )
-
-
-def _redirects_alone(rule: Rule, service: Service) -> Iterator[Diagnostic]:
-    if rule.redirect is None:
-        return
-    for what, part in (("fault", rule.fault), ("mirror", rule.mirror), ("rewrite", rule.rewrite)):
-        if part is not None:
-            yield refused(
-                "MESH613",
-                f"requests to {service} that are redirected cannot have a {what} as well",
-                part.source,
-                reason="Istio has no route that does both: it refuses the object, or leaves the mirror out",
-                help=f"put the {what} on another route of the service, or leave it out",
-                related=(("the redirect", rule.redirect.source.origin),) if rule.redirect.source.origin else (),
-            )
 
 
 def protocols_are_not_contradicted(service: Service) -> Iterator[Diagnostic]:
@@ -165,10 +125,6 @@ def _names(plan: Plan) -> Iterator[tuple[str, str, str, str, Source]]:
         # What their namespace says is the same for two services of one workload; what they say themselves may differ.
         if service.workload is not None and service.proxy is not None:
             yield service.workload.kind, at, service.workload.name, f"the proxy of {service}", service.proxy.source
-
-
-def _repeated(names: list[str]) -> str:
-    return next((name for index, name in enumerate(names) if name in names[:index]), "")
 
 
 # ------------------------------------------------------------------------------------------------------- enrolment

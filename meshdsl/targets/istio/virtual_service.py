@@ -149,11 +149,7 @@ def http_route_action(
     ``rewritten`` is what replaces the matched part of the path, None to leave it.
     """
     if rule.redirect is not None:
-        response = rule.headers.response if rule.headers is not None else None
-        redirected: dict[str, Json] = {"redirect": redirect(rule.redirect, port)}
-        if response is not None:
-            redirected["headers"] = {"response": _edits(response)}
-        return redirected
+        return {"redirect": redirect(rule.redirect, port)}
     body: dict[str, Json] = {"route": route(rule.backends, port, service, target)}
     rewrite: dict[str, Json] = {} if rewritten is None else {"uri": rewritten}
     if rule.rewrite is not None and rule.rewrite.host is not None:
