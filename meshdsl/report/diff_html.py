@@ -10,18 +10,19 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from importlib.resources import files as resources
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
 from meshdsl.compare.report import Action, DiffReport, ObjectChange, Risk, RiskFinding
 from meshdsl.report.diff_words import (
+    MASK,
     RISK_CODES,
     DiffDocument,
+    Pair,
     aside,
+    beside,
     foreign_lines,
     hunks,
     place,
@@ -184,21 +185,18 @@ def _rows(change: ObjectChange) -> Iterator[Row]:
     elif change.action is Action.DELETE:
         yield from (Row(before=visible(line)) for line in yaml_lines(change.live))
     elif change.action is Action.CONFLICT:
-        yield from _beside(yaml_lines(change.live), yaml_lines(change.ours))
+        yield from _rows_of(beside(yaml_lines(change.live), yaml_lines(change.ours)))
     for hunk in hunks(change.fields):
         yield Row(heading=one_line(hunk.where) or "(the object)")
-        for gone, come, note in hunk.rows:
-            for one, other in zip_longest(gone, come):
-                yield Row(_visible(one), _visible(other))
+        for pairs, note in hunk.rows:
+            yield from _rows_of(pairs)
             if note:
                 yield Row(note=one_line(note))
 
 
-def _beside(before: Sequence[str], after: Sequence[str]) -> Iterator[Row]:
-    """Two whole objects, equal lines at the same height."""
-    for tag, start, end, other_start, other_end in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-        for one, other in zip_longest(before[start:end], after[other_start:other_end]):
-            yield Row(_visible(one), _visible(other), is_same=tag == "equal")
+def _rows_of(pairs: Iterable[Pair]) -> Iterator[Row]:
+    for before, after in pairs:
+        yield Row(_visible(before), _visible(after), is_same=before == after and MASK not in str(before))
 
 
 def _visible(line: str | None) -> str | None:

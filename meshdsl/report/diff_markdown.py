@@ -22,6 +22,7 @@ from meshdsl.report.diff_words import (
     number,
     place,
     remarks,
+    signed_lines,
     summary,
     title,
     yaml_lines,
@@ -145,9 +146,8 @@ def _lines(change: ObjectChange) -> Iterator[str]:
         yield from (f"- {one_line(line)}" for line in yaml_lines(change.live))
     for hunk in hunks(change.fields):
         yield f"@@ {one_line(hunk.where)} @@"
-        for before, after, note in hunk.rows:
-            yield from (f"- {one_line(line)}" for line in before)
-            yield from (f"+ {one_line(line)}" for line in after)
+        for pairs, note in hunk.rows:
+            yield from (f"{sign} {one_line(line)}" for sign, line in signed_lines(pairs))
             if note:
                 yield f"# {one_line(note)}"
 

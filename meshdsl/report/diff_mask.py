@@ -24,9 +24,8 @@ from meshdsl.compare.report import (
     PolicyChange,
     RiskFinding,
 )
+from meshdsl.report.diff_words import MASK
 from meshdsl.values import Json
-
-MASK = "(masked)"
 
 _SECRET_NAME = re.compile(
     r"authorization|cookie|token|secret|passw|credential|api[-_]?key|(?:^|[-_])auth(?:$|[-_])|session|signature",

@@ -16,6 +16,7 @@ from meshdsl.report.diff_words import (
     hunks,
     place,
     remarks,
+    signed_lines,
     summary,
     title,
     yaml_lines,
@@ -109,9 +110,8 @@ class _Writer:
             yield from (f"  {self.signed('-', line)}" for line in yaml_lines(change.live))
         for hunk in hunks(change.fields):
             yield f"  {self.paint(_CYAN, '@@ ' + one_line(hunk.where))}" if hunk.where else "  @@"
-            for gone, come, note in hunk.rows:
-                yield from (f"  {self.signed('-', line)}" for line in gone)
-                yield from (f"  {self.signed('+', line)}" for line in come)
+            for pairs, note in hunk.rows:
+                yield from (f"  {self.signed(sign, line)}" for sign, line in signed_lines(pairs))
                 if note:
                     yield f"  {self.paint(_DIM, '# ' + one_line(note))}"
         if self.document.show_foreign:

@@ -9,7 +9,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from difflib import SequenceMatcher
+from itertools import groupby, zip_longest
 from math import isfinite
 from typing import Final, Literal
 
@@ -35,6 +36,9 @@ VERBS: Final = {
 
 RISK_CODES: Final = {risk: f"MESH{861 + number}" for number, risk in enumerate(Risk)}
 UNKNOWN_CODE: Final = "MESH870"
+
+MASK: Final = "(masked)"
+"""What stands in place of a credential."""
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
@@ -144,17 +148,21 @@ def path_text(path: FieldPath) -> str:
     return text
 
 
+Pair = tuple[str | None, str | None]
+"""A line before and the line after at the same height; a side that is not there is None, equal sides are unchanged."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hunk:
     """Fields that lie beside each other, under one heading.
 
     Attributes:
         where: path of what they lie in.
-        rows: for each the lines before, the lines after, and a note.
+        rows: the lines of each field, and a note.
     """
 
     where: str
-    rows: tuple[tuple[tuple[str, ...], tuple[str, ...], str], ...]
+    rows: tuple[tuple[tuple[Pair, ...], str], ...]
 
 
 def hunks(fields: Iterable[FieldChange]) -> Iterator[Hunk]:
@@ -163,9 +171,30 @@ def hunks(fields: Iterable[FieldChange]) -> Iterator[Hunk]:
         yield Hunk(path_text(where), tuple(_row(field) for field in group))
 
 
-def _row(field: FieldChange) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+def _row(field: FieldChange) -> tuple[tuple[Pair, ...], str]:
     last = field.path[-1] if field.path else ""
-    return _side(last, field.live), _side(last, field.ours), field.note
+    before, after = _side(last, field.live), _side(last, field.ours)
+    # Two masked values look alike and are not, so they are never taken for unchanged lines.
+    if any(MASK in line for line in before):
+        return tuple(zip_longest(before, after)), field.note
+    return tuple(beside(before, after)), field.note
+
+
+def beside(before: Sequence[str], after: Sequence[str]) -> Iterator[Pair]:
+    """Two texts, equal lines at the same height."""
+    for _, start, end, other_start, other_end in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        yield from zip_longest(before[start:end], after[other_start:other_end])
+
+
+def signed_lines(pairs: Iterable[Pair]) -> Iterator[tuple[str, str]]:
+    """The lines of a unified diff with their signs: what goes before what comes, wherever both are changed."""
+    for is_same, group in groupby(pairs, key=lambda pair: pair[0] == pair[1] and MASK not in str(pair[0])):
+        rows = list(group)
+        if is_same:
+            yield from ((" ", str(before)) for before, _ in rows)
+            continue
+        yield from (("-", before) for before, _ in rows if before is not None)
+        yield from (("+", after) for _, after in rows if after is not None)
 
 
 def _side(name: str | int, value: Json | Absent) -> tuple[str, ...]:

@@ -9,9 +9,9 @@ import pytest
 
 from meshdsl.compare.report import ABSENT, Action, FieldChange, ObjectChange, PolicyChange
 from meshdsl.manifest import ObjectRef
-from meshdsl.report.diff_mask import MASK, masked
+from meshdsl.report.diff_mask import masked
 from meshdsl.report.diff_report import diff_report
-from meshdsl.report.diff_words import DiffDocument, DiffFormat
+from meshdsl.report.diff_words import MASK, DiffDocument, DiffFormat
 from meshdsl.values import Json
 from tests.report.samples import TOKEN, body, empty, rich
 
@@ -88,6 +88,15 @@ def test_a_changed_credential_is_still_a_change() -> None:
     given = ObjectChange(ObjectRef(ISTIO, "VirtualService", "prod", "api"), Action.UPDATE, (field,))
     (shown,) = masked(replace(empty(), objects=(given,))).objects[0].fields
     assert (shown.live, shown.ours) == (MASK, MASK)
+
+
+def test_a_changed_credential_among_others_is_still_shown_as_changed() -> None:
+    before: Json = {"authorization": TOKEN, "x-team": "shop"}
+    field = FieldChange(SET_HEADERS, before, {"authorization": "Bearer canary-other-000000", "x-team": "shop"})
+    given = ObjectChange(ObjectRef(ISTIO, "VirtualService", "prod", "api"), Action.UPDATE, (field,))
+    text = diff_report("text", DiffDocument((replace(empty(), objects=(given,)),)))
+    assert f'  -   authorization: "{MASK}"\n' in text
+    assert f'  +   authorization: "{MASK}"\n' in text
 
 
 def test_what_is_no_credential_stays() -> None:
