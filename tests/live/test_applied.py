@@ -1,0 +1,125 @@
+"""Build → apply → read back → compare, on the real server: nothing differs, and a change is exactly that change.
+
+Everything is applied as the documentation says, ``kubectl apply --server-side`` with our field manager. A namespace of its
+own for every build keeps them apart; what the fields refer to stays as it was, as the server does not look at it. The
+three views are asked for where the namespaces are the policies' own (:func:`each`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from meshdsl.cluster import KubectlCluster
+from meshdsl.compare.diff import diff
+from meshdsl.compare.kinds import scopes_of
+from meshdsl.compare.live import Snapshot
+from meshdsl.compare.report import DiffReport
+from tests.live import emitted
+from tests.live.api import accepted, at_once
+from tests.live.emitted import Build
+from tests.live.server import ADMIN, Server
+
+
+def cluster_of(server: Server, user: str = ADMIN, *, server_side: bool = False) -> KubectlCluster:
+    return KubectlCluster(user, server.kubeconfig(user), kubectl=server.kubectl, server_side=server_side)
+
+
+def apply(server: Server, builds: list[Build]) -> None:
+    emitted.prepare(server.api, builds)
+    for partial in (True, False):
+        accepted(at_once(server.api.apply, [body for build in builds for body in build.bodies(partial=partial)]))
+
+
+@pytest.fixture(scope="module")
+def applied(server: Server) -> list[Build]:
+    """Every build, applied in namespaces of its own."""
+    builds = [build.moved(f"b{number}") for number, build in enumerate(emitted.builds())]
+    apply(server, builds)
+    return builds
+
+
+def read(server: Server, builds: list[Build]) -> Snapshot:
+    """One snapshot for all of them."""
+    scopes = {scope for build in builds for scope in scopes_of(build.bundle.manifests, build.bundle.target)}
+    with cluster_of(server) as cluster:
+        return cluster.snapshot(sorted(scopes))
+
+
+def of_build(build: Build, live: Snapshot) -> Snapshot:
+    """Of a snapshot, what stands in the namespaces of one build."""
+    names = set(build.namespaces)
+
+    def is_there(body: Mapping[str, Any]) -> bool:
+        metadata = body["metadata"]
+        return (metadata["name"] if body["kind"] == "Namespace" else metadata.get("namespace")) in names
+
+    objects = [body for body in live.objects if is_there(body)]
+    scopes = frozenset(s for s in live.scopes if s.namespace in names or not s.namespace)
+    unknown = tuple(u for u in live.unknown if u.scope.namespace in names or not u.scope.namespace)
+    return replace(live, objects=objects, scopes=scopes, unknown=unknown)
+
+
+def told(build: Build, report: DiffReport) -> Iterator[str]:
+    for change in report.objects:
+        fields = "; ".join(f"{field.path}: {field.live!r} → {field.ours!r}" for field in change.fields)
+        yield f"{build}: {change.action} {change.ref} {change.owner} {fields}"
+    yield from (f"{build}: {change.subject}: {change.sentence}" for change in report.policy)
+    yield from (f"{build}: {change.sentence}" for change in report.access)
+    yield from (f"{build}: {finding.risk}: {finding.sentence}" for finding in report.risks)
+    yield from (f"{build}: unknown: {one.reason}" for one in report.unknown)
+
+
+def is_within(ours: Any, live: Any) -> bool:
+    """Whether the live value has all of ours, with nothing else in any list: read without meshdsl's own comparison."""
+    if isinstance(ours, dict):
+        return isinstance(live, dict) and all(name in live and is_within(ours[name], live[name]) for name in ours)
+    if isinstance(ours, list):
+        return isinstance(live, list) and len(ours) == len(live) and all(map(is_within, ours, live))
+    return type(ours) is type(live) and bool(ours == live)
+
+
+def all_is_as_meant(server: Server, builds: list[Build]) -> None:
+    bodies = [(build, body) for build in builds for part in (True, False) for body in build.bodies(partial=part)]
+    answers = at_once(lambda one: server.api.get(one[1]), bodies)
+    wrong = [
+        f"{build}: {body} is {answer.body}"
+        for (build, body), answer in zip(bodies, answers, strict=True)
+        if not is_within(body, answer.body)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def nothing_differs(server: Server, builds: list[Build]) -> None:
+    live = read(server, builds)
+    found = []
+    for build in builds:
+        report = diff(build.bundle, of_build(build, live), views=("fields",))
+        found += told(build, report)
+        assert report.compared == len(build.bundle.manifests)
+    assert not found, "\n".join(found)
+
+
+def test_what_is_read_back_is_as_it_was_meant(server: Server, applied: list[Build]) -> None:
+    all_is_as_meant(server, applied)
+
+
+def test_what_was_applied_does_not_differ(server: Server, applied: list[Build]) -> None:
+    nothing_differs(server, applied)
+
+
+def test_applying_again_changes_nothing(server: Server, applied: list[Build]) -> None:
+    bodies = [body for build in applied for part in (True, False) for body in build.bodies(partial=part)]
+    before = [answer.body["metadata"]["resourceVersion"] for answer in at_once(server.api.get, bodies)]
+    answers = at_once(server.api.apply, bodies)
+    accepted(answers)
+    assert [answer.body["metadata"]["resourceVersion"] for answer in answers] == before
+
+
+def test_the_same_holds_after_a_restart(server: Server, applied: list[Build]) -> None:
+    server.restart()
+    all_is_as_meant(server, applied)
+    nothing_differs(server, applied)
