@@ -8,6 +8,7 @@ Nothing here decides what to do about it: ``--fail-on`` does.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
@@ -66,7 +67,11 @@ def findings(
     """
     if before is None:
         before, after = _read(bundle, snapshot, after)
-    found = [*_access(report), *_dropped(report.objects), *_fences_of_objects(report.objects, bundle.target.name)]
+    found = [
+        *_access(report, bundle.plan),
+        *_dropped(report.objects),
+        *_fences_of_objects(report.objects, bundle.target.name),
+    ]
     found += breaking(report.objects, bundle, snapshot)
     if before is not None:
         found += _Plans(before, after, bundle.target.name, Decimal(threshold)).findings()
@@ -84,10 +89,20 @@ def _read(bundle: Bundle, snapshot: Snapshot, after: Plan) -> tuple[Plan | None,
 # --------------------------------------------------------------------------------------------------- from the report
 
 
-def _access(report: DiffReport) -> Iterator[RiskFinding]:
+def _access(report: DiffReport, plan: Plan) -> Iterator[RiskFinding]:
+    services = {str(service): service for service in plan.services}
     for change in report.access:
         if change.widened:
-            yield RiskFinding(Risk.WIDENED_ACCESS, change.service, change.sentence)
+            origins = _lines_about_access(services.get(change.service))
+            yield RiskFinding(Risk.WIDENED_ACCESS, change.service, change.sentence, origins)
+
+
+def _lines_about_access(service: Service | None) -> tuple[Origin, ...]:
+    """The lines that let somebody call a service; that of the service if no policy does."""
+    if service is None:
+        return ()
+    sources = [allow.source for allow in service.access.allow] or [service.source]
+    return tuple(dict.fromkeys(source.origin for source in sources if source.origin is not None))
 
 
 def _dropped(objects: Iterable[ObjectChange]) -> Iterator[RiskFinding]:
@@ -262,8 +277,10 @@ def _retries(service: Service, both: Iterable[Cell]) -> Iterator[RiskFinding]:
     for cell in _widest(unsafe):
         assert cell.after is not None
         what = f"{cell.match.method} requests" if cell.match.method else "requests of every method"
+        place = place_text(replace(cell.match, method=None), (), [cell])
+        where = f"{service}, {place}," if place else str(service)
         text = words.retry_text(cell.after.retry)
-        sentence = f"{what} to {_where(service, cell)} are retried: {text}; one that is not idempotent may happen twice"
+        sentence = f"{what} to {where} are retried: {text}; one that is not idempotent may happen twice"
         yield RiskFinding(Risk.UNSAFE_RETRIES, str(service), sentence, _origins(cell.after, "retry"))
 
 
