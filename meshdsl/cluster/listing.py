@@ -19,6 +19,7 @@ from meshdsl.compare.live import Scope
 
 PAGE: Final = 1000
 """Objects a page. kubectl asks for 500; half as many requests are quicker, and a page stays under 10 MB."""
+_MAX_SHARED: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ def pages(
     token = moment = ""
     limit = str(size)
     restart = relisted = False
+    share = _Shared()
     while True:
         try:
             body = transport.get(path_of(scope), deadline, limit=limit, labelSelector=selector, **{"continue": token})
@@ -73,6 +75,8 @@ def pages(
                 raise Failure("server-error", f"the list could not be read to its end: {failure.reason}") from failure
             token, limit, restart, relisted = "", "", True, True
             continue
+        for item in items:
+            share.owners_of(item["metadata"])
         yield Page(items, _count(metadata.get("remainingItemCount")), restart)
         restart = False
         following = metadata.get("continue") or ""
@@ -81,6 +85,26 @@ def pages(
         if not following:
             return
         token, moment = following, metadata.get("resourceVersion", "")
+
+
+class _Shared:
+    """Keeps one copy of what many objects of a list have alike.
+
+    The names of the fields that a manager owns take a third of an object's memory, and are the same for most objects
+    that one tool has made.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, Any] = {}
+
+    def owners_of(self, metadata: dict[str, Any]) -> None:
+        """Let an object share what it has in common with those before it."""
+        owners = metadata.get("managedFields")
+        for owner in owners if isinstance(owners, list) else ():
+            if isinstance(owner, dict) and "fieldsV1" in owner:
+                text = repr(owner["fieldsV1"])
+                if text in self._known or len(self._known) < _MAX_SHARED:
+                    owner["fieldsV1"] = self._known.setdefault(text, owner["fieldsV1"])
 
 
 def _read(body: dict[str, Any], scope: Scope, moment: object) -> tuple[list[dict[str, Any]], dict[str, Any]]:

@@ -8,6 +8,7 @@ is not lost over it.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -66,6 +67,9 @@ def read(transport: Transport, scopes: Iterable[Scope], deadline: Deadline, name
         return part
 
     pool = ThreadPoolExecutor(WORKERS, "meshdsl-list")
+    collecting = gc.isenabled()
+    # Everything that is made here stays, and the collector would look through all of it again and again.
+    gc.disable()
     try:
         definitions = pool.submit(_definitions, transport, groups, deadline)
         first = list(pool.map(of_kind, sorted(asked)))
@@ -76,6 +80,8 @@ def read(transport: Transport, scopes: Iterable[Scope], deadline: Deadline, name
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+        if collecting:
+            gc.enable()
     parts = [*first, *second]
     return Snapshot(
         objects=[item for part in parts for item in part.objects],
