@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from meshdsl.compare.access.callers import PLAIN
 from meshdsl.compare.access.decide import Decision
 from meshdsl.compare.access.difference import Comparison
-from meshdsl.compare.access.model import PRESENT, Test, holds
+from meshdsl.compare.access.model import PRESENT, Where, holds
 
 
 def identity_bit(compared: Comparison, identity: str, patterns: Iterable[str]) -> int:
@@ -43,7 +43,7 @@ def _path_holds(kind: str, value: str, path: str) -> bool:
     return path == value if kind == "exact" else path.startswith(value)
 
 
-def test_holds(test: Test, headers: Mapping[str, str]) -> bool:
+def where_holds(test: Where, headers: Mapping[str, str]) -> bool:
     """Whether a condition on a header holds."""
     actual = headers.get(test.name)
     found = actual is not None and any(
@@ -53,13 +53,10 @@ def test_holds(test: Test, headers: Mapping[str, str]) -> bool:
     return found is not test.negated
 
 
-test_holds.__test__ = False  # type: ignore[attr-defined]
-
-
 def state_of(compared: Comparison, headers: Mapping[str, str]) -> int:
     """The index of a combination of headers."""
     tests = list(compared.space.tests)
-    wanted = [test_holds(test, headers) for test in tests]
+    wanted = [where_holds(test, headers) for test in tests]
     for index in range(len(compared.space.headers.states)):
         if [bool(compared.space.headers.mask(test) >> index & 1) for test in tests] == wanted:
             return index

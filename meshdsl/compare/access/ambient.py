@@ -94,8 +94,10 @@ class AmbientReader(IstioReader):
         principal = self._principal(waypoint)
         if _lets_in(direct, principal):
             yield self.way(attached, Sees.REQUESTS if port.http else Sees.BYTES, port.number, plain=False)
-        # The waypoint itself is let in for others, and is no caller of its own.
-        yield Way((*direct.deny, Rule(named(principal))), direct.allow, plain=direct.plain)
+        if direct.allow is None:
+            yield direct
+        else:  # The waypoint itself is let in for others, and is no caller of its own.
+            yield Way((*direct.deny, Rule(named(principal))), direct.allow, plain=direct.plain)
 
 
 def _lets_in(way: Way, identity: str) -> bool:

@@ -67,28 +67,30 @@ class Callers:
             found |= self._masks[pattern]
         return found
 
+    def is_rest(self, mask: int) -> bool:
+        """Whether a set is of everyone but some who are named."""
+        return bool(mask & PLAIN and mask & self._bits[_NOBODY_ELSE])
+
     def words(self, mask: int) -> tuple[str, ...]:
         """A set of callers for people, in a fixed order."""
-        if mask == self.everyone:
-            return ("anyone",)
-        if mask == self.meshed:
-            return ("anyone in the mesh",)
+        if not mask & self._bits[_NOBODY_ELSE]:
+            return (*self._names(mask), *(["callers outside the mesh"] if mask & PLAIN else []))
+        whole, word = (self.everyone, "everyone") if mask & PLAIN else (self.meshed, "everyone in the mesh")
+        rest = self._names(whole & ~mask)
+        return (f"{word} except {' and '.join(rest)}" if rest else word,)
+
+    def _names(self, mask: int) -> list[str]:
+        """Callers in the mesh, without the one that stands for everybody who is not named."""
+        rest = [one for one in self.identities if mask & self._bits[one] and one != _NOBODY_ELSE]
         found: list[str] = []
-        rest = [identity for identity in self.identities if mask & self._bits[identity]]
         for namespace in dict.fromkeys(_parts(one)[1] for one in rest):
-            if namespace == ANOTHER:
-                continue
-            of_it = [one for one in rest if _parts(one)[:2] == ("", namespace)]
             every = [one for one in self.identities if _parts(one)[:2] == ("", namespace)]
+            of_it = [one for one in rest if one in every]
             if of_it == every and f"/ns/{namespace}/sa/{ANOTHER}" in of_it:
                 found.append(f"every account of {namespace}")
                 rest = [one for one in rest if one not in of_it]
-        found = [_word(one) for one in rest if ANOTHER not in one] + found
-        found += [_word(one) for one in rest if ANOTHER in one and one != _NOBODY_ELSE and _FOREIGN not in one]
-        found += ["everyone else in the mesh"] if _NOBODY_ELSE in rest else []
-        if _NOBODY_ELSE not in rest:
-            found += [_word(one) for one in rest if ANOTHER in one and _FOREIGN in one]
-        return (*found, *(["callers outside the mesh"] if mask & PLAIN else []))
+        named = [_word(one) for one in rest if ANOTHER not in one]
+        return [*named, *found, *(_word(one) for one in rest if ANOTHER in one)]
 
 
 def _identities(patterns: list[str]) -> tuple[str, ...]:
@@ -142,7 +144,7 @@ def _word(identity: str) -> str:
     if ANOTHER not in namespace + name:
         return f"{namespace}/{name}{where}"
     if namespace == ANOTHER and name == ANOTHER:
-        return f"everyone{where}" if where else "everyone else in the mesh"
+        return f"every account{where}"
     if name == ANOTHER:
         return f"every other account of {namespace.replace(ANOTHER, '*')}{where}"
     return f"{namespace.replace(ANOTHER, '*')}/{name.replace(ANOTHER, '*')}{where}"

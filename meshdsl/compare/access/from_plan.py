@@ -13,8 +13,8 @@ from meshdsl.compare.access.model import (
     Requests,
     Rule,
     ServiceAccess,
-    Test,
     Way,
+    Where,
     Who,
     account,
     accounts_of,
@@ -63,7 +63,7 @@ def _concerns(rule: Allow | Deny, port: Port) -> bool:
 
 
 def _rule(rule: Allow | Deny) -> Rule:
-    tests = tuple(Test(h.name, frozenset({value_test(h.value, regex=h.regex)})) for h in rule.headers)
+    tests = tuple(Where(h.name, frozenset({value_test(h.value, regex=h.regex)})) for h in rule.headers)
     return Rule(_who(rule.callers), Requests(some(rule.methods), _paths(rule.paths), tests))
 
 

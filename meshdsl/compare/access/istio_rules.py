@@ -17,7 +17,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any, Final
 
-from meshdsl.compare.access.model import KEPT, PRESENT, PathTest, Requests, Rule, Term, Test, some, uninterpreted
+from meshdsl.compare.access.model import KEPT, PRESENT, PathTest, Requests, Rule, Term, Where, some, uninterpreted
 from meshdsl.values import METHODS
 
 Body = Mapping[str, Any]
@@ -94,7 +94,7 @@ def rules_of(rule: Body, place: Place) -> Iterator[Rule]:
                 yield Rule((who,), _with(one, (*tests, *own)))
 
 
-def _with(one: Requests, tests: tuple[Test, ...]) -> Requests:
+def _with(one: Requests, tests: tuple[Where, ...]) -> Requests:
     if not tests:
         return one
     return Requests(one.methods, one.paths, one.tests + tests, one.not_methods, one.not_paths)
@@ -141,10 +141,10 @@ def _key_about_requests(key: str, *, at_ztunnel: bool) -> bool:
 # ------------------------------------------------------------------------------------------------------------- callers
 
 
-def _source(source: Body, place: Place) -> tuple[Term, tuple[Test, ...]]:
+def _source(source: Body, place: Place) -> tuple[Term, tuple[Where, ...]]:
     fields: list[frozenset[str]] = []
     excluded: set[str] = set()
-    tests: list[Test] = []
+    tests: list[Where] = []
     for name in sorted(source):
         positive = name[3].lower() + name[4:] if name.startswith("not") else name
         values = source[name] or ()
@@ -203,11 +203,11 @@ def _operation(operation: Body, place: Place) -> Requests | None:
         return None
     paths, not_paths = _paths(tuple(operation.get("paths") or ())), _paths(tuple(operation.get("notPaths") or ()))
     methods, not_methods = _methods(operation.get("methods"), place), _methods(operation.get("notMethods"), place)
-    tests: list[Test] = []
+    tests: list[Where] = []
     for name in ("hosts", "notHosts"):
         if operation.get(name):
             values = frozenset(_value(str(value).lower()) for value in operation[name])
-            tests.append(Test("host", values, negated=name == "notHosts"))
+            tests.append(Where("host", values, negated=name == "notHosts"))
     if operation.get("notPaths") and not_paths is None:
         return None  # every path is excluded
     if operation.get("notMethods") and not_methods is None:
@@ -281,18 +281,18 @@ def _value(value: str) -> tuple[str, str]:
     return ("regex", f".*{re.escape(value[1:])}") if value.startswith("*") else ("exact", value)
 
 
-def _named(what: str, values: Sequence[str], *, negated: bool) -> Test:
-    return Test(uninterpreted(f"where {what} is {' or '.join(map(str, values))}").name, frozenset({PRESENT}), negated)
+def _named(what: str, values: Sequence[str], *, negated: bool) -> Where:
+    return Where(uninterpreted(f"where {what} is {' or '.join(map(str, values))}").name, frozenset({PRESENT}), negated)
 
 
 # ---------------------------------------------------------------------------------------------------------- conditions
 
 
-def _when(when: list[Body], place: Place) -> tuple[Term | None, tuple[Test, ...]]:
+def _when(when: list[Body], place: Place) -> tuple[Term | None, tuple[Where, ...]]:
     """Further fields of callers, and tests; None if a condition leaves this port out."""
     fields: list[frozenset[str]] = []
     excluded: set[str] = set()
-    tests: list[Test] = []
+    tests: list[Where] = []
     for one in when:
         key, values, nots = str(one.get("key")), one.get("values") or (), one.get("notValues") or ()
         header = _HEADER.fullmatch(key)
@@ -305,8 +305,8 @@ def _when(when: list[Body], place: Place) -> tuple[Term | None, tuple[Test, ...]
                 return None, ()
         elif header is not None:
             name = header[1].lower()
-            tests += [Test(name, frozenset(_value(str(value)) for value in values))] if values else []
-            tests += [Test(name, frozenset(_value(str(value)) for value in nots), negated=True)] if nots else []
+            tests += [Where(name, frozenset(_value(str(value)) for value in values))] if values else []
+            tests += [Where(name, frozenset(_value(str(value)) for value in nots), negated=True)] if nots else []
         else:
             place.note(f"{key} cannot be decided: the rows name it")
             tests += [_named(key, values, negated=False)] if values else []

@@ -21,8 +21,8 @@ from meshdsl.compare.access.model import (
     Route,
     Rule,
     Term,
-    Test,
     Way,
+    Where,
     Who,
     account,
     accounts_of,
@@ -147,7 +147,7 @@ class LinkerdReader:
     def _granted(self, key: Key) -> Iterator[Rule]:
         for policy in self._policies.get(key, ()):
             namespace = policy["metadata"].get("namespace", "default")
-            term, tests = Term(), list[Test]()
+            term, tests = Term(), list[Where]()
             for reference in policy["spec"].get("requiredAuthenticationRefs") or ():
                 found = self._required(reference, namespace)
                 if found is None:
@@ -160,7 +160,7 @@ class LinkerdReader:
             else:
                 yield Rule((term,), Requests(tests=tuple(tests)))
 
-    def _required(self, reference: Body, namespace: str) -> tuple[frozenset[str] | None, Test | None] | None:
+    def _required(self, reference: Body, namespace: str) -> tuple[frozenset[str] | None, Where | None] | None:
         """The identities and the condition that an authentication asks for; None if it is not there."""
         kind, where, name = reference.get("kind", ""), reference.get("namespace", namespace), reference.get("name", "")
         if kind == "ServiceAccount":
@@ -179,7 +179,7 @@ class LinkerdReader:
                 patterns.add(account(one.get("namespace", where), one.get("name", "")))
         return frozenset(patterns), None
 
-    def _network(self, spec: Body, name: str) -> Test | None:
+    def _network(self, spec: Body, name: str) -> Where | None:
         networks = spec.get("networks") or ()
         if any(one.get("except") for one in networks) or not _EVERYWHERE & {one.get("cidr") for one in networks}:
             self.note(f"the networks of NetworkAuthentication {name} cannot be decided: the rows name them")

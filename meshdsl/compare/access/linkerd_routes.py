@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from meshdsl.compare.access.model import PathTest, Requests, Route, Rule, Test, prefix_tests, regex_tests, value_test
+from meshdsl.compare.access.model import PathTest, Requests, Route, Rule, Where, prefix_tests, regex_tests, value_test
 
 Body = Mapping[str, Any]
 
@@ -42,5 +42,5 @@ def _path(path: Body) -> tuple[frozenset[PathTest] | None, int]:
     return prefix_tests(value), len(value.rstrip("/") or "/")
 
 
-def _test(name: str, one: Body) -> Test:
-    return Test(name, frozenset({value_test(str(one.get("value", "")), regex=one.get("type") == "RegularExpression")}))
+def _test(name: str, one: Body) -> Where:
+    return Where(name, frozenset({value_test(str(one.get("value", "")), regex=one.get("type") == "RegularExpression")}))

@@ -72,7 +72,7 @@ def holds(pattern: str, identity: str) -> bool:
     return identity == pattern
 
 
-class Test(NamedTuple):
+class Where(NamedTuple):
     """A condition on a header, or on something else that is not interpreted but has a name.
 
     Attributes:
@@ -86,9 +86,9 @@ class Test(NamedTuple):
     negated: bool = False
 
 
-def uninterpreted(words: str) -> Test:
+def uninterpreted(words: str) -> Where:
     """A condition that cannot be decided: it is taken to hold for some requests and not for others."""
-    return Test(words, frozenset({PRESENT}))
+    return Where(words, frozenset({PRESENT}))
 
 
 class Requests(NamedTuple):
@@ -96,7 +96,7 @@ class Requests(NamedTuple):
 
     methods: frozenset[str] | None = None
     paths: frozenset[PathTest] | None = None
-    tests: tuple[Test, ...] = ()
+    tests: tuple[Where, ...] = ()
     not_methods: frozenset[str] = frozenset()
     not_paths: frozenset[PathTest] = frozenset()
 
@@ -223,7 +223,7 @@ def unanchored(pattern: str) -> str:
 
 
 def value_test(value: str, *, regex: bool) -> tuple[str, str]:
-    """The value of a header in a :class:`Test`."""
+    """The value of a header in a :class:`Where`."""
     if not regex:
         return ("exact", value)
     bare = unanchored(value)

@@ -34,7 +34,6 @@ class Paths:
         exacts = {value for kind, value in distinct if kind == "exact"}
         self._prefixes = sorted({"", *(value for kind, value in distinct if kind == "starts")})
         self.regexes = sorted(value for kind, value in distinct if kind == "regex")
-        self.unsure: set[str] = set()
         atoms: list[_Atom] = []
         for text, is_prefix in sorted([*((e, False) for e in exacts), *((p, True) for p in self._prefixes)]):
             atoms += self._atoms_of(text, is_prefix=is_prefix)
@@ -49,7 +48,6 @@ class Paths:
         if not is_prefix:
             return [(text, False, frozenset(r for r in self.regexes if matches(r, text)))]
         possible = [regex for regex in self.regexes if self._may_match(regex, text)]
-        self.unsure |= set(possible)
         most = len(possible) if len(possible) <= _MANY else 1
         return [(text, True, frozenset(some)) for size in range(most + 1) for some in combinations(possible, size)]
 
@@ -121,11 +119,10 @@ class Paths:
         return sum(1 << i for i, atom in enumerate(self.atoms) if atom[1] and atom[0] == prefix)
 
     def _prefix_word(self, prefix: str, missing: int, *, itself: bool) -> str:
+        """A prefix without what is missing below it."""
         if not prefix:
-            named = [i for i, atom in enumerate(self.atoms) if atom[0]]
-            if all(missing & 1 << i for i in named):
-                return "every other path"
-            return f"every path except {', '.join(self._prefix_words(missing, missing))}"
+            words = self._prefix_words(missing, missing)
+            return "every other path" if len(words) > _MANY else f"every path except {', '.join(words)}"
         word = f"{prefix}*" if itself or not prefix.endswith("/") else f"{prefix}* without {prefix[:-1]}"
         if missing:
             except_ = ", ".join(self._prefix_words(missing, missing))
@@ -133,10 +130,30 @@ class Paths:
         return word
 
     def _partly(self, prefix: str, regexes: frozenset[str]) -> str:
-        where = f"{prefix}*" if prefix else "every other path"
+        others = [one for one in self._possible(prefix) if one not in regexes]
+        where = f"{prefix}*" if prefix else "paths" if regexes else "every other path"
+        if not others and not regexes:
+            return where
         if not regexes:
-            return f"{where} that no regular expression matches"
-        return f"{where} that matches {' and '.join(f'Regex({one!r})' for one in sorted(regexes))}"
+            return f"{where} not matching {_regexes(others, 'or')}"
+        but = f" and not {_regexes(others, 'or')}" if others else ""
+        return f"{where} matching {_regexes(regexes, 'and')}{but}"
+
+    def _possible(self, prefix: str) -> list[str]:
+        return sorted({one for text, is_prefix, some in self.atoms if is_prefix and text == prefix for one in some})
+
+    def undecided(self, mask: int) -> tuple[str, ...]:
+        """Regular expressions on whose overlap it depends what a set of paths is."""
+        found: set[str] = set()
+        for prefix in self._prefixes:
+            region, possible = self._region(prefix), self._possible(prefix)
+            if len(possible) > 1 and mask & region not in (0, region):
+                found |= set(possible)
+        return tuple(sorted(found))
+
+
+def _regexes(patterns: Iterable[str], last: str) -> str:
+    return f" {last} ".join(f"Regex({one!r})" for one in sorted(patterns))
 
 
 @lru_cache(maxsize=65536)

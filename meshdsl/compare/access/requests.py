@@ -14,7 +14,7 @@ from itertools import combinations, product
 from math import prod
 from typing import Final
 
-from meshdsl.compare.access.model import ANY, PRESENT, PathTest, Requests, Test
+from meshdsl.compare.access.model import ANY, PRESENT, PathTest, Requests, Where
 from meshdsl.compare.access.paths import Paths, matches
 
 OTHER: Final = "*"
@@ -33,7 +33,7 @@ class Space:
     def __init__(self, conditions: Iterable[Requests], extra: Iterable[PathTest] = ()) -> None:
         paths: set[PathTest] = set(extra)
         methods: set[str] = set()
-        tests: dict[Test, None] = {}
+        tests: dict[Where, None] = {}
         for one in conditions:
             if one is ANY:
                 continue
@@ -63,7 +63,7 @@ class Space:
             methods &= ~self._method[name]
         return paths * methods * self._states(one.tests)
 
-    def _states(self, tests: tuple[Test, ...]) -> int:
+    def _states(self, tests: tuple[Where, ...]) -> int:
         if not tests:
             return self._every_state
         mask = (1 << len(self.headers.states)) - 1
@@ -91,7 +91,7 @@ class Space:
 class Headers:
     """The combinations of headers that some conditions tell apart."""
 
-    def __init__(self, tests: Iterable[Test]) -> None:
+    def __init__(self, tests: Iterable[Where]) -> None:
         values: dict[str, set[tuple[str, str]]] = {}
         for test in tests:
             values.setdefault(test.name, set()).update(test.values)
@@ -107,7 +107,7 @@ class Headers:
             self.states = list(alone)
         self.axes = axes
 
-    def mask(self, test: Test) -> int:
+    def mask(self, test: Where) -> int:
         """The combinations in which a condition holds."""
         place = self.names.index(test.name)
         holding = {state: _holds(test, state) for state in self.axes[place]}
@@ -142,7 +142,7 @@ def _states(values: set[tuple[str, str]]) -> list[_State]:
     return [_ABSENT, *(("exact", value, frozenset[str]()) for value in exact), *others]
 
 
-def _holds(test: Test, state: _State) -> bool:
+def _holds(test: Where, state: _State) -> bool:
     kind, value, regexes = state
     found = kind != "absent" and any(
         one == PRESENT

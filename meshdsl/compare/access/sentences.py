@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from meshdsl.compare.access.callers import Callers
 from meshdsl.compare.access.decide import Decision
 from meshdsl.compare.access.requests import OTHER, Space
 from meshdsl.compare.access.rows import Row
 from meshdsl.compare.report import AccessChange
+
+EXCEPT: Final = "every method except "
 
 
 class Compared(Protocol):
@@ -42,43 +44,68 @@ def whole(service: Compared) -> AccessChange | None:
 
 
 def _short(service: Compared, sentence: str, *, widened: bool) -> AccessChange:
-    who = _who(service, service.after if widened else service.before)
+    who = service.callers.words(_who(service.after if widened else service.before))
     return AccessChange(service.name, widened, who, (), (), (), sentence)
 
 
-def _who(service: Compared, decisions: dict[int, Decision]) -> tuple[str, ...]:
+def _who(decisions: dict[int, Decision]) -> int:
     found = 0
     for decision in decisions.values():
         for who in decision:
             found |= who
-    return service.callers.words(found)
+    return found
 
 
 def subject_of(name: str) -> str:
     """A service, or what else runs in a namespace."""
-    return f"everything else in {name[:-2]}" if name.endswith("/*") else name
+    return f"anything else in {name[:-2]}" if name.endswith("/*") else name
 
 
 def change_of(service: Compared, row: Row, *, widened: bool) -> AccessChange:
     """A row, with its sentence."""
     subject = subject_of(service.name)
+    new = f"{subject} is new: " if service.appears else ""
     callers = service.callers.words(row.callers)
-    who = _listed(callers)
     if row.is_all:
-        verb = "may now call" if widened else "may no longer call"
-        how = ", with any request" if widened and service.could(row.callers, service.before) else ""
-        return AccessChange(service.name, widened, callers, (), (), (), f"{who} {verb} {subject}{how}")
+        sentence = f"{_all(service, row, callers, widened=widened)} {subject}"
+        return AccessChange(service.name, widened, callers, (), (), (), f"{new}{sentence}")
     methods, paths = _methods(service.space, row.methods), service.space.paths.words(row.paths)
+    named = bool(methods) and not methods[0].startswith(EXCEPT)
+    what = listed(methods, "or") if named else "call"
+    where = f"{listed(paths)} of {subject}" if paths else f"any path of {subject}" if named else subject
+    sentence = f"{_who_may(service, row, callers, widened=widened)} {what} {where}"
+    if methods and not named:
+        sentence += f" with {methods[0]}"
+    if row.ports:
+        sentence += f" on port{'s' if len(row.ports) > 1 else ''} {listed(tuple(map(str, row.ports)))}"
     states = [text for text in service.space.headers.words(row.states) if text]
-    also = " also" if service.could(row.callers, service.before) else ""
-    verb = f"may now{also}" if widened else "may no longer"
-    what = _listed(methods, "or") or "call"
-    where = f"{_listed(paths)} of {subject}" if paths else subject if not methods else f"any path of {subject}"
-    ports = f" on port{'s' if len(row.ports) > 1 else ''} {_listed(tuple(map(str, row.ports)))}" if row.ports else ""
-    when = f", {' or '.join(f'{text}' for text in states)}" if states else ""
-    return AccessChange(
-        service.name, widened, callers, row.ports, methods, paths, f"{who} {verb} {what} {where}{ports}{when}"
-    )
+    if states:
+        sentence += f", {', or '.join(states)}"
+    undecided = service.space.paths.undecided(row.paths)
+    if undecided:
+        sentence += f" (whether {listed(tuple(f'Regex({one!r})' for one in undecided))} overlap cannot be decided)"
+    if not service.space.headers.is_exact:
+        sentence += " (not every combination of headers was looked at)"
+    return AccessChange(service.name, widened, callers, row.ports, methods, paths, f"{new}{sentence}")
+
+
+def _all(service: Compared, row: Row, callers: tuple[str, ...], *, widened: bool) -> str:
+    others = service.callers.everyone & ~row.callers
+    if not widened:
+        if service.callers.is_rest(row.callers) and service.could(others, service.after):
+            return f"nobody except {listed(service.callers.words(others))} may now call"
+        return f"{listed(callers)} may no longer call"
+    if service.could(row.callers, service.before):
+        return f"{listed(callers)} may now make every request to"
+    return f"{listed(callers)} may now call"
+
+
+def _who_may(service: Compared, row: Row, callers: tuple[str, ...], *, widened: bool) -> str:
+    also = " also" if widened and not row.callers & ~_who(service.before) else ""
+    others = service.callers.everyone & ~row.callers
+    if widened and others and service.callers.is_rest(row.callers) and service.could(others, service.before):
+        return f"everyone else may now{also}"
+    return f"{listed(callers)} may {f'now{also}' if widened else 'no longer'}"
 
 
 def _methods(space: Space, mask: int) -> tuple[str, ...]:
@@ -88,11 +115,12 @@ def _methods(space: Space, mask: int) -> tuple[str, ...]:
         return ()
     if OTHER in chosen:
         rest = [name for name in space.methods if name not in chosen]
-        return (f"every method except {', '.join(rest)}",)
+        return (f"{EXCEPT}{', '.join(rest)}",)
     return tuple(chosen)
 
 
-def _listed(words: tuple[str, ...], last: str = "and") -> str:
+def listed(words: tuple[str, ...], last: str = "and") -> str:
+    """Words with commas, and one between the last two."""
     if len(words) < 2:
         return "".join(words)
     return f"{', '.join(words[:-1])} {last} {words[-1]}"
