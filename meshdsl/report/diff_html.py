@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from importlib.resources import files as resources
 from typing import TYPE_CHECKING, Final
 
-from meshdsl.compare.report import Action, DiffReport, ObjectChange, Risk, RiskFinding
+from meshdsl.compare.report import Action, DiffReport, ObjectChange, PolicyChange, Risk, RiskFinding
 from meshdsl.report.diff_words import (
     MASK,
     RISK_CODES,
@@ -125,6 +125,7 @@ def _environment(document: DiffDocument) -> Environment:
     environment.filters["place"] = lambda origins: one_line(place(origins, document.base))
     environment.filters["code"] = RISK_CODES.__getitem__
     environment.filters["namespace"] = _namespace_of
+    environment.filters["risks"] = _risks_of
     return environment
 
 
@@ -173,6 +174,12 @@ def _concerns(finding: RiskFinding, change: ObjectChange) -> bool:
     if finding.origins and change.origins:
         return not set(finding.origins).isdisjoint(change.origins)
     return finding.subject == f"{change.ref.namespace}/{change.ref.name}"
+
+
+def _risks_of(change: PolicyChange, report: DiffReport) -> str:
+    """The risks at the line of a sentence."""
+    found = (one.risk.value for one in report.risks if not set(one.origins).isdisjoint(change.origins))
+    return " ".join(dict.fromkeys(found))
 
 
 def _namespace_of(subject: str) -> str:
