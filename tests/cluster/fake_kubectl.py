@@ -41,6 +41,8 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
+        if mode == "stalls" and self.path != "/version":
+            time.sleep(60)
         body = b'{"gitVersion": "v1.36.1"}'
         self.send_response(200)
         self.send_header("Content-Type", "application/json")

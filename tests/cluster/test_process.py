@@ -134,6 +134,34 @@ def test_a_kubectl_that_dies_on_the_way_leaves_what_was_asked_for_unknown(
     assert fake.left() == []
 
 
+def test_an_interrupt_ends_everything_at_once(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODE", "stalls")
+
+    def interrupted() -> None:
+        with open_cluster(fake) as live:
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            live.snapshot([Scope(KINDS["v1", "Service"], f"n{n}") for n in range(20)])
+
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    began = time.monotonic()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            interrupted()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert time.monotonic() - began < 5
+    assert fake.left() == []
+
+
+def test_names_are_arguments_and_never_commands(fake: Fake) -> None:
+    canary = fake.folder / "canary"
+    context = f"$(touch {canary}); touch {canary} --kubeconfig=/other"
+    with open_cluster(fake, context=context):
+        pass
+    assert f"--context={context}" in fake.started()[0][1]
+    assert not canary.exists()
+
+
 KILLED = """
 import sys, time
 from meshdsl.cluster import KubectlCluster

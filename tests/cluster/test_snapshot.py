@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import threading
 import time
@@ -88,6 +89,18 @@ def test_managed_fields_are_kept(api: Api) -> None:
     with cluster(api) as live:
         found = live.snapshot([Scope(SERVICE, "a")])
     assert found.objects[0]["metadata"]["managedFields"] == [{"manager": "m"}]
+
+
+def test_what_many_objects_have_alike_is_kept_once(api: Api) -> None:
+    for name in ("x", "y"):
+        owner = {"manager": name, "fieldsV1": {"f:spec": {"f:hosts": {}}}}
+        api.add(SERVICES, "Service", {"metadata": {"name": name, "namespace": "a", "managedFields": [owner]}})
+    with cluster(api) as live:
+        found = live.snapshot([Scope(SERVICE, "a")])
+    first, second = (item["metadata"]["managedFields"][0] for item in found.objects)
+    assert first["fieldsV1"] is second["fieldsV1"]
+    assert (first["manager"], second["manager"]) == ("x", "y")
+    assert gc.isenabled()
 
 
 def test_the_definitions_of_the_asked_groups_are_read_without_what_nobody_needs(api: Api) -> None:
