@@ -35,7 +35,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line("The live tests were skipped: `make live` runs them against a real API server.")
 
 
-def _served(tmp_path_factory: pytest.TempPathFactory, channel: oracle.Channel) -> Iterator[Server]:
+def serving(tmp_path_factory: pytest.TempPathFactory, channel: oracle.Channel) -> Iterator[Server]:
+    """A new server, for as long as a fixture lives."""
     if not oracle.available():
         pytest.fail(f"the CRDs are not at {oracle.FOLDER}; MESHDSL_CRDS names another folder")
     try:
@@ -52,10 +53,10 @@ def _served(tmp_path_factory: pytest.TempPathFactory, channel: oracle.Channel) -
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with the experimental channel, as most meshes are set up for tests of all features."""
-    yield from _served(tmp_path_factory, "experimental")
+    yield from serving(tmp_path_factory, "experimental")
 
 
 @pytest.fixture(scope="session")
 def standard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with the standard channel."""
-    yield from _served(tmp_path_factory, "standard")
+    yield from serving(tmp_path_factory, "standard")

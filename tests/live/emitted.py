@@ -15,6 +15,7 @@ from meshdsl.config import find_config, read_config
 from meshdsl.diagnostics import MeshdslError
 from meshdsl.loading.load import load
 from meshdsl.manifest import Manifest
+from meshdsl.model.base import Policy
 from meshdsl.model.policy_set import PolicySet
 from tests import golden
 from tests.live.api import Api, Body, accepted, at_once
@@ -29,6 +30,7 @@ class Build:
 
     name: str
     bundle: Bundle
+    policies: PolicySet
 
     def __str__(self) -> str:
         return self.name
@@ -42,10 +44,20 @@ class Build:
         """Its objects: those that are wholly ours, or those of which only some fields are."""
         return [plain(manifest) for manifest in self.bundle.manifests if manifest.partial is partial]
 
+    def without_last_policy(self) -> Build | None:
+        """The same without the last policy; None if that does not compile, or nothing is left."""
+        policies = [one for one in self.policies.objects if isinstance(one, Policy)]
+        kept = tuple(one for one in self.policies.objects if one is not policies[-1])
+        left = replace(self.policies, objects=kept)
+        try:
+            return Build(f"{self} without its last policy", compiler.build(left, self.bundle.target), left)
+        except MeshdslError:
+            return None
+
     def moved(self, suffix: str) -> Build:
         """The same in namespaces of its own; what its fields refer to stays, which the server does not look at."""
         manifests = tuple(_moved(manifest, suffix) for manifest in self.bundle.manifests)
-        return Build(self.name, replace(self.bundle, manifests=manifests))
+        return replace(self, bundle=replace(self.bundle, manifests=manifests))
 
 
 @cache
@@ -76,7 +88,7 @@ def _cases() -> Iterator[Build]:
         policies = golden.loaded(case)
         for target in case.targets() if isinstance(policies, PolicySet) else ():
             try:
-                yield Build(f"{case} on {target}", compiler.build(policies, case.target(target)))
+                yield Build(f"{case} on {target}", compiler.build(policies, case.target(target)), policies)
             except MeshdslError:
                 continue  # what it refuses is held by tests/test_cases.py
 
@@ -86,7 +98,7 @@ def _examples() -> Iterator[Build]:
         config = read_config(find_config(path.parent))
         for cluster in config.clusters.values():
             policies = load(config.policies, environment=cluster.environment, name=config.name, permit=config.permit)
-            yield Build(f"{config.name} on {cluster.name}", compiler.build(policies, cluster.target))
+            yield Build(f"{config.name} on {cluster.name}", compiler.build(policies, cluster.target), policies)
 
 
 def _namespace(manifest: Manifest) -> str:

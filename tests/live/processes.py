@@ -30,7 +30,7 @@ def start(command: list[str], log: Path) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            preexec_fn=die_with_us,  # noqa: PLW1509 - no threads run yet that could hold a lock it needs
+            preexec_fn=die_with_us,  # it takes no lock, and no other thread starts programs
         )
 
 

@@ -178,7 +178,9 @@ class Server:
         while not done():
             ended = [process.args for process in self._running if process.poll() is not None]
             assert not ended, f"it ended: {ended[0]}; its log is in {self.folder}"
-            assert time.monotonic() < until, f"{what}: not ready after {_READY_SECONDS} s; the logs are in {self.folder}"
+            assert time.monotonic() < until, (
+                f"{what}: not ready after {_READY_SECONDS} s; the logs are in {self.folder}"
+            )
             time.sleep(0.05)
 
 
