@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from meshdsl.compare.align import pairs
 from meshdsl.compare.live import LiveObject
 from meshdsl.compare.normalise import (
     Key,
@@ -185,6 +186,26 @@ def masked(
     _without(metadata.get("labels", {}), (IN_PROGRESS_LABEL,))
     _without(metadata.get("annotations", {}), (MANAGED_ANNOTATION,))
     return mask.ours, mask.live, mask.count
+
+
+def settled(ours: Any, theirs: Any) -> Any:
+    """A masked live object with our own values where the tool's were taken off: what would be without the rollout."""
+    if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
+        whole = {name: settled(ours.get(name), value) for name, value in theirs.items()}
+        return whole | {name: ours[name] for name in _MOVED if name in ours and name not in theirs}
+    if isinstance(ours, list) and isinstance(theirs, list):
+        with_which = {pair.live: pair.ours for pair in pairs(_unweighed(ours), theirs) if pair.ours is not None}
+        return [settled(ours[with_which[j]] if j in with_which else None, item) for j, item in enumerate(theirs)]
+    return theirs
+
+
+_MOVED: Final = ("weight",)
+
+
+def _unweighed(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _unweighed(item) for name, item in value.items() if name not in _MOVED}
+    return [_unweighed(item) for item in value] if isinstance(value, list) else value
 
 
 def _virtual_service(mask: _Mask) -> None:

@@ -7,7 +7,7 @@ needs could not be read, says so and shows nothing: half an answer about who may
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -17,7 +17,6 @@ from meshdsl.compare.kinds import CRD, DRIVERS, NAMESPACE, scopes_of
 from meshdsl.compare.live import Cluster, LiveObject, Scope, Snapshot, Unknown
 from meshdsl.compare.normalise import key_of, key_of_ref, list_of, mapping_of, metadata_of
 from meshdsl.compare.objects import Comparer, Differences, of_interest
-from meshdsl.compare.ownership import is_ours
 from meshdsl.compare.pods import POD
 from meshdsl.compare.report import Action, DiffReport
 from meshdsl.compiler import Bundle
@@ -90,7 +89,7 @@ def diff(
         compared=found.compared,
         aside=tuple(found.aside),
     )
-    return _Meaning(bundle, snapshot, found, before, sets).added_to(report, views)
+    return _Meaning(bundle, snapshot, found, before, adopt).added_to(report, views)
 
 
 # ------------------------------------------------------------------------------------------------------------ snapshots
@@ -152,7 +151,7 @@ class _Meaning:
     snapshot: Snapshot
     found: Differences
     before: Plan | None
-    sets: Collection[str]
+    adopt: bool
 
     def added_to(self, report: DiffReport, views: Collection[View]) -> DiffReport:
         """The report with the views that are asked for, and the risks."""
@@ -174,8 +173,8 @@ class _Meaning:
         gap = self._gap(unknown)
         if gap:
             return None, self.bundle.plan, f"policies are not compared: {gap}"
-        plan, note = readback.plan_of(self._about(), self.bundle.target, inventory=self.bundle.plan)
-        return plan, readback.told(self.bundle.plan, self.bundle.target), note
+        applied = bool(self.snapshot.applied)
+        return readback.compared(self._live(), self.bundle, adopt=self.adopt, applied=applied)
 
     @staticmethod
     def _policy(report: DiffReport, old: Plan | None, new: Plan, note: str) -> DiffReport:
@@ -184,15 +183,9 @@ class _Meaning:
         changes = policy_view.changes(old, new) if old is not None else ()
         return replace(report, policy=changes, policy_note=note)
 
-    def _about(self) -> Iterator[LiveObject]:
-        """What is live and ours, or in the way of ours. What is delegated is taken as it was written."""
-        manifests = {key_of_ref(one.ref): one for one in self.bundle.manifests}
-        for one in self.snapshot.objects:
-            key = key_of(one)
-            if key in self.found.delegated:
-                yield manifests[key].body
-            elif key in manifests or key in self.snapshot.applied or any(is_ours(one, name) for name in self.sets):
-                yield one
+    def _live(self) -> list[LiveObject]:
+        """What is live; what somebody drives is taken as if nobody did."""
+        return [self.found.settled.get(key_of(one), one) for one in self.snapshot.objects]
 
     def _access(self, report: DiffReport) -> DiffReport:
         from meshdsl.compare import access  # noqa: PLC0415
@@ -207,8 +200,9 @@ class _Meaning:
             conflicts = {change.ref for change in report.objects if change.action is Action.CONFLICT}
             applied = [one for one in self.bundle.manifests if one.ref not in conflicts]
             deleted = [change.ref for change in report.objects if change.action is Action.DELETE]
-            old = access.of_objects(self.snapshot.objects, target, plan)
-            new = access.of_objects(access.after_apply(self.snapshot.objects, applied, deleted), target, plan)
+            live = self._live()
+            old = access.of_objects(live, target, plan)
+            new = access.of_objects(access.after_apply(live, applied, deleted), target, plan)
         note = "; ".join(dict.fromkeys((*old.notes, *new.notes)))
         return replace(report, access=access.changes(old, new), access_note=note)
 

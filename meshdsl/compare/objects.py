@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from meshdsl.compare.delegation import Driver, Drivers, masked
+from meshdsl.compare.delegation import Driver, Drivers, masked, settled
 from meshdsl.compare.fields import Comparison
 from meshdsl.compare.kinds import NAMESPACE
 from meshdsl.compare.live import LiveObject, Scope, Snapshot, Unknown
@@ -64,8 +64,8 @@ class Differences:
     changes: list[ObjectChange] = field(default_factory=list)
     aside: list[ObjectChange] = field(default_factory=list)
     compared: int = 0
-    delegated: set[Key] = field(default_factory=set)
-    """Objects whose only differences are delegated, or none."""
+    settled: dict[Key, LiveObject] = field(default_factory=dict)
+    """Objects that somebody drives, as they would be without: for what a difference means."""
 
     def sort(self) -> None:
         """Put everything in its order."""
@@ -184,8 +184,9 @@ class Comparer:
         comparison = self._comparison(manifest.ref, Owners(live, partial=manifest.partial, applied=applied))
         comparison.run(ours, theirs)
         self._compare_versions(comparison, manifest, live)
-        if driver is not None and not comparison.changes:
-            found.delegated.add(key)
+        if driver is not None:
+            without = settled(plain(manifest.body), theirs)
+            found.settled[key] = {**without, "metadata": {**metadata_of(live), **without["metadata"]}}
         change = self._change(manifest, comparison, clean, notes, driver, count)
         if change.fields:
             found.changes.append(change)

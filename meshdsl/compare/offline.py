@@ -211,7 +211,7 @@ class _Builder:
         self.place(value, event, plain=False)
 
     def scalar(self, event: Any) -> None:
-        plain = event.implicit[0]
+        plain = event.implicit[0] and event.tag != "!"
         if plain:
             value = resolved(event.value)
             if value is NOT_JSON:
