@@ -234,9 +234,9 @@ def _mode(labels: Mapping[str, str], draft: Draft, name: str) -> None:
 def waypoint(draft: Draft, target: Target, live: Mapping[str, Any]) -> None:
     """The revision that a namespace's policy names is written on its waypoint alone."""
     revision = texts.labels_of(live).get(REVISION, "")
-    found = draft.namespace(texts.name_of(live)[1])
-    if revision and found.enrolled:
-        found.revision = _revision(revision, target)
+    if revision:
+        found = draft.namespace(texts.name_of(live)[1])
+        found.revision = _revision(revision, target) if found.enrolled else ""
 
 
 def _revision(revision: str, target: Target) -> str:

@@ -97,7 +97,7 @@ class VirtualServices:
                     self._draft.unread(f"{error} of {title}")
                     continue
                 wanted = match.get("port")
-                for number in [wanted] if wanted in seen else list(seen) if wanted is None else []:
+                for number in (one for one in seen if wanted in (None, one)):
                     written = _redirect_without_port(action, number)
                     seen[number].append(_Seen(kind, value, rest, written, uri))
         service.meant = True

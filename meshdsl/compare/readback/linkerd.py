@@ -45,9 +45,13 @@ def namespace_annotations(draft: Draft, live: Mapping[str, Any]) -> None:
     """Injection, sidecar resources, and what is allowed on ports without a Server."""
     _, _, name = texts.name_of(live)
     annotations = texts.annotations_of(live)
+    policy = annotations.get("config.linkerd.io/default-inbound-policy", "")
+    said = NamespaceDraft()
+    _proxy(said, annotations)
+    if said == NamespaceDraft() and not policy:
+        return
     namespace = draft.namespace(name)
     _proxy(namespace, annotations)
-    policy = annotations.get("config.linkerd.io/default-inbound-policy", "")
     if policy == "deny":
         namespace.default_deny = True
     elif policy in OPEN:
@@ -206,7 +210,7 @@ class Access:
         selector = mapping(mapping(spec.get("podSelector")).get("matchLabels"))
         stem, _, number = name.rpartition("-")
         service = self._draft.selected(namespace, selector, (stem,))
-        policy = spec.get("accessPolicy", "deny")
+        policy = text(spec.get("accessPolicy", "deny"))
         if service is None or (policy != "deny" and policy not in OPEN):
             self._draft.unread(f"Server {namespace}/{name}")
             return None
