@@ -23,6 +23,8 @@ _NOT_REACHED = re.compile(
 )
 NOT_TRUSTED = "the server's certificate is not trusted"
 NOT_LOGGED_IN = "not logged in"
+_NO_SUCH_PATH = "404 page not found"
+_NO_SUCH_RESOURCE = "the server could not find the requested resource"
 _NOT_IN_SCHEMA = "field not declared in schema"
 
 
@@ -69,8 +71,10 @@ def _fail(answer: Answer) -> NoReturn:
         raise Failure("unauthorized", reason, retry=True)
     if status == 403:
         raise Failure("forbidden", _forbidden(answer, message))
-    if status == 404 and (message or answer.text.strip() == "404 page not found"):
-        raise Failure("not-installed", "the cluster does not have this kind: " + (message or "404 page not found"))
+    if status == 404 and (message or answer.text.strip() == _NO_SUCH_PATH):
+        # Said of a path, it is the kind; said of an object or its namespace, the message has its name.
+        unnamed = not message or message.startswith(_NO_SUCH_RESOURCE)
+        raise Failure("not-installed", "the cluster does not have this kind" if unnamed else message)
     if status == 410:
         raise Failure("expired", message or "the server does not have that state of the list any more")
     said = message or _kind_of_page(answer)

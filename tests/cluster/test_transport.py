@@ -299,3 +299,15 @@ def test_what_looks_like_a_credential_is_hidden(line: str) -> None:
 )
 def test_other_words_are_left_alone(line: str) -> None:
     assert redact(line) == line
+
+
+def test_a_kind_that_is_missing_and_a_namespace_that_is_missing_are_said_differently(
+    api: Api, clock: FakeClock
+) -> None:
+    said = []
+    for message in ("the server could not find the requested resource", 'namespaces "a" not found'):
+        api.fault = lambda _request, message=message: status(404, message)
+        with pytest.raises(Failure) as raised:
+            transport(api, clock).get(PATH, deadline(clock))
+        said.append(raised.value.reason)
+    assert said == ["the cluster does not have this kind", 'namespaces "a" not found']
