@@ -76,6 +76,17 @@ def diff(console: Console, choice: Choice, options: Options) -> int:
     Raises:
         MeshdslError: the policies are wrong, or nothing could be compared.
     """
+    try:
+        return _diff(console, choice, options)
+    except MeshdslError as error:
+        if options.format != "json":
+            raise
+        # One schema for whatever this command prints.
+        console.write(diff_report("json", DiffDocument((), base=str(Path.cwd()), diagnostics=error.diagnostics)))
+        return error.exit_code
+
+
+def _diff(console: Console, choice: Choice, options: Options) -> int:
     _check(options)
     fail_on = _risks(options.fail_on)
     found = project(choice)
@@ -276,4 +287,8 @@ def _line(document: DiffDocument, fail_on: frozenset[Risk], code: int) -> str:
         line += f"; fails on {', '.join(found)}"
     elif fail_on:
         line += "; none of the risks of --fail-on"
-    return line + ("; not everything could be told, so the exit code is 3" if code == 3 else "")
+    if code == 3:
+        line += "; not everything could be told, so the exit code is 3"
+    if any(one.code == "forbidden" for report in reports for one in report.unknown):
+        line += " (meshdsl diff --show-rbac prints the permissions that it needs)"
+    return line

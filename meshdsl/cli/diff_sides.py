@@ -110,7 +110,9 @@ def _refused(manifest: Manifest, answer: Applied) -> Diagnostic:
         f"the API server would refuse {manifest.ref}",
         next(iter(manifest.origins), None),
         reason=answer.refusal,
-        help="meshdsl diff --show-rbac --server-side prints the permissions that a dry run needs",
+        help="meshdsl diff --show-rbac --server-side prints the permissions that a dry run needs"
+        if answer.refusal.startswith("forbidden")
+        else "",
     )
 
 

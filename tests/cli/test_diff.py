@@ -277,7 +277,8 @@ def test_a_revision_without_a_configuration_is_said(repository: Path) -> None:
 
 def test_a_revision_that_does_not_exist_is_said(repository: Path) -> None:
     done = meshdsl("diff", "--against", "git:nowhere", "--format", "json", cwd=repository)
-    assert (done.returncode, json.loads(done.stdout)["diagnostics"][0]["code"]) == (2, "MESH871")
+    document = as_json(done)
+    assert (done.returncode, document["diagnostics"][0]["code"], document["clusters"]) == (2, "MESH871", [])
 
 
 def test_a_folder_without_git_is_said(shop: Path) -> None:
@@ -400,6 +401,18 @@ def test_the_role_is_printed_without_a_cluster(shop: Path) -> None:
     assert "httproutes" not in done.stdout
     assert "patch" not in done.stdout
     assert "patch" in meshdsl("diff", "--cluster", "one", "--show-rbac", "--server-side", cwd=shop).stdout
+
+
+@pytest.mark.parametrize("format", ["sarif", "github"])
+def test_widened_access_is_found_at_the_line_of_the_policy(repository: Path, format: str) -> None:
+    wider(repository)
+    done = meshdsl("diff", "--against", "git:HEAD", "--format", format, cwd=repository)
+    if format == "github":
+        assert "file=policies/shop.py,line=7," in done.stdout
+        return
+    results = json.loads(done.stdout)["runs"][0]["results"]
+    (found,) = [result for result in results if result["ruleId"] == "MESH861"]
+    assert found["locations"][0]["physicalLocation"]["region"]["startLine"] == 7
 
 
 def test_a_missing_kubectl_is_said(shop: Path) -> None:
