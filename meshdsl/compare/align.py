@@ -2,7 +2,7 @@
 
 An ordered list is compared as people read it: the rule ``checkout`` with the rule ``checkout``, not the second with the
 second. Equal items go together first, then those that one identity tells apart on both sides (a name, a destination,
-the conditions of a match), then one that is left on each side, then those that are alike.
+the conditions of a match), then one that is left at the same place of both, then those that are alike.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def pairs(ours: Sequence[Any], live: Sequence[Any]) -> list[Pair]:
     rest_ours, rest_live = _equal(ours, live, matched)
     for identity in _IDENTITIES:
         _identical(ours, live, rest_ours, rest_live, matched, identity)
-    if len(rest_ours) == len(rest_live) == 1:
+    if len(rest_ours) == 1 and rest_ours == rest_live:
         matched[rest_ours.pop()] = rest_live.pop()
     elif rest_ours and rest_live:
         _alike(ours, live, rest_ours, rest_live, matched)
@@ -108,7 +108,12 @@ def _alike(
 ) -> None:
     if max(len(rest_ours), len(rest_live)) > _MOST:
         return
-    distances = sorted((_distance(ours[i], live[j]), abs(i - j), i, j) for i in rest_ours for j in rest_live)
+    distances = sorted(
+        (_distance(ours[i], live[j]), abs(i - j), i, j)
+        for i in rest_ours
+        for j in rest_live
+        if not (_name(ours[i]) and _name(live[j]))  # what has another name is another
+    )
     for distance, _, i, j in distances:
         if distance < _ALIKE and i in rest_ours and j in rest_live:
             matched[i] = j

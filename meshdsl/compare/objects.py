@@ -257,7 +257,7 @@ class Comparer:
             value: Any = live
             for name in path:
                 value = mapping_of(value).get(name)
-            if value is not None and path[0] not in ("apiVersion", "kind") and path != ("metadata", "name"):
+            if value is not None and len(path) > 1:
                 yield FieldChange(path, plain(value), ABSENT)
 
 

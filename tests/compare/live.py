@@ -58,7 +58,8 @@ def stored(body: Any, *, manager: str = "kubectl", defaults: bool = True) -> dic
     if defaults and oracle.available():
         whole = oracle.defaulted(whole, gateway_api_channel="experimental", partial=True)
     metadata = dict(whole["metadata"])
-    tree = {"f:metadata": {f"f:{k}": _fields(v) for k, v in metadata.items() if k in ("labels", "annotations")}}
+    own = {f"f:{k}": _fields(v) for k, v in metadata.items() if k in ("labels", "annotations")}
+    tree = {"f:metadata": own} if own else {}
     tree |= {f"f:{k}": _fields(v) for k, v in body.items() if k not in ("apiVersion", "kind", "metadata")}
     whole["metadata"] = {
         **metadata,

@@ -1,0 +1,419 @@
+"""Objects: ours and not ours, what is made no more, what could not be read, and what others have set."""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from meshdsl.compare.diff import diff
+from meshdsl.compare.documents import kind_of
+from meshdsl.compare.kinds import DRIVERS, KINDS, NAMESPACE, scopes_of
+from meshdsl.compare.live import Scope, Snapshot, Unknown
+from meshdsl.compare.normalise import LAST_APPLIED, key_of
+from meshdsl.compare.offline import texts
+from meshdsl.compare.ownership import owner_of
+from meshdsl.compare.report import ABSENT, Action, DiffReport
+from tests.compare.live import MESHES, bundle, changed, cluster, fields, snapshot, stored
+
+OURS = {"app.kubernetes.io/managed-by": "meshdsl", "meshdsl.dev/set": "shop"}
+
+
+def actions(report: DiffReport) -> list[tuple[str, str]]:
+    return [(change.action.value, str(change.ref)) for change in report.objects]
+
+
+def old(kind: str = "VirtualService", name: str = "gone", namespace: str = "prod", **metadata: Any) -> dict[str, Any]:
+    """An object of ours that is made no more."""
+    known = next(one for one in KINDS.values() if one.kind == kind)
+    body = {"apiVersion": known.api_version, "kind": kind, "spec": {"hosts": [name]}}
+    return stored(
+        {**body, "metadata": {"name": name, "namespace": namespace, "labels": dict(OURS)} | metadata}, defaults=False
+    )
+
+
+def with_more(mesh: str, *more: Any, **options: Any) -> Snapshot:
+    return snapshot([*cluster(bundle(mesh)).objects, *more], **options)  # type: ignore[list-item]
+
+
+# ----------------------------------------------------------------------------------------------- create, change, delete
+
+
+@pytest.mark.parametrize("mesh", MESHES)
+def test_what_is_not_there_is_created_in_order(mesh: str) -> None:
+    made = bundle(mesh)
+    report = fields(made, snapshot([]))
+    assert {change.action for change in report.objects} == {Action.CREATE}
+    keys = [(change.ref.namespace, change.ref.kind, change.ref.name) for change in report.objects]
+    assert keys == sorted(keys)
+    assert len(keys) == report.compared == len(made.manifests)
+    assert all(change.ours == json.loads(json.dumps(m.body)) for change in report.objects for m in made.manifests if m.ref == change.ref)  # fmt: skip
+
+
+@pytest.mark.parametrize("mesh", MESHES)
+def test_a_changed_policy_is_shown_as_that(mesh: str) -> None:
+    for before in (bundle(mesh), cluster(bundle(mesh)), texts(bundle(mesh).files())):
+        report = fields(bundle(mesh, percent=25), before)
+        assert report.objects
+        for change in report.objects:
+            assert change.action is Action.UPDATE
+            assert {field.path[-1] for field in change.fields} == {"weight"}
+            assert {(field.live, field.ours) for field in change.fields} <= {(90, 75), (10, 25)}
+
+
+@pytest.mark.parametrize("mesh", MESHES)
+def test_a_policy_that_was_taken_out_is_taken_out(mesh: str) -> None:
+    after = bundle(mesh, breaker=False, proxy=False)
+    expected = fields(after, bundle(mesh)).objects
+    assert expected
+    for before in (cluster(bundle(mesh)), texts(bundle(mesh).files())):
+        report = fields(after, before)
+        assert [(c.action, c.ref, c.fields) for c in report.objects] == [(c.action, c.ref, c.fields) for c in expected]
+    assert all(field.ours is ABSENT for change in expected for field in change.fields)
+
+
+def test_what_is_made_no_more_is_deleted() -> None:
+    report = fields(bundle("istio"), with_more("istio", old()))
+    assert actions(report) == [("delete", "VirtualService prod/gone")]
+    assert report.objects[0].live["metadata"] == {"name": "gone", "namespace": "prod", "labels": OURS}  # type: ignore[index,call-overload]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [{}, {"app.kubernetes.io/managed-by": "Helm"}, {**OURS, "meshdsl.dev/set": "other"}, {"meshdsl.dev/set": "shop"}],
+)
+def test_only_what_is_ours_and_of_this_set_is_deleted(labels: dict[str, str]) -> None:
+    report = fields(bundle("istio"), with_more("istio", old(labels=labels)))
+    assert actions(report) == []
+
+
+def test_what_goes_already_or_belongs_to_others_is_not_deleted() -> None:
+    owner = {"apiVersion": "v1", "kind": "App", "name": "shop", "controller": True}
+    metadata: dict[str, Any]
+    for metadata in (
+        {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["x/y"]},
+        {"ownerReferences": [owner]},
+    ):
+        live = old()
+        live["metadata"] |= metadata
+        report = fields(bundle("istio"), with_more("istio", live))
+        assert actions(report) == []
+        assert report.is_empty
+        (aside,) = report.aside
+        assert aside.notes
+    live = old()
+    live["metadata"]["finalizers"] = ["x/y"]
+    (change,) = fields(bundle("istio"), with_more("istio", live)).objects
+    assert (change.action, change.notes) == (Action.DELETE, ("it has finalizers: x/y",))
+
+
+def test_a_pending_deletion_of_what_agrees_is_a_note() -> None:
+    made = bundle("istio")
+
+    def change(body: Any) -> None:
+        body["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+
+    report = fields(made, changed(made, "VirtualService", "api", change))
+    assert report.is_empty
+    assert [aside.notes for aside in report.aside] == [("its deletion is pending",)]
+
+
+# -------------------------------------------------------------------------------------------------------------- unknown
+
+
+@pytest.mark.parametrize("mesh", MESHES)
+def test_what_could_not_be_read_is_neither_created_nor_deleted(mesh: str) -> None:
+    """One kind in one namespace after the other is forbidden."""
+    made = bundle(mesh)
+    extra = [old("AuthorizationPolicy", namespace=where) for where in ("prod", "stage")]
+    scopes = {scope for scope in scopes_of(made.manifests, made.target) if scope.kind not in DRIVERS}
+    for lost in sorted(scopes):
+        place = (lost.kind.group, lost.kind.kind, lost.namespace)
+        there = [one for one in (*cluster(made).objects, *extra) if key_of(one)[:3] != place]
+        unknown = (Unknown(lost, "forbidden", "forbidden"),)
+        live = Snapshot(tuple(there), frozenset(scopes - {lost}), unknown)
+        report = fields(made, live)
+        ours = [one for one in made.manifests if (key_of(one.body)[:3]) == place]
+        assert report.unknown == unknown
+        assert report.compared == len(made.manifests) - len(ours)
+        assert all(change.action is Action.DELETE and key_of(change.live)[:3] != place for change in report.objects)  # type: ignore[arg-type]
+
+
+def test_a_namespace_that_could_be_read_counts_although_the_whole_could_not() -> None:
+    made = bundle("istio")
+    kind = next(kind for kind in KINDS.values() if kind.kind == "VirtualService")
+    live = [one for one in cluster(made).objects if one["kind"] != "VirtualService"]
+    unknown = (Unknown(Scope(kind), "forbidden", "forbidden"),)
+    assert fields(made, Snapshot(tuple(live), frozenset(), unknown)).objects == ()
+    report = fields(made, Snapshot(tuple(live), frozenset({Scope(kind, "prod")}), unknown))
+    assert {change.action for change in report.objects} == {Action.CREATE}
+
+
+def test_drivers_that_are_not_installed_are_not_unknown() -> None:
+    made = bundle("istio")
+    missing = [Unknown(Scope(kind, "prod"), "not installed", "not-installed") for kind in DRIVERS]
+    forbidden = Unknown(Scope(DRIVERS[0], "prod"), "forbidden", "forbidden")
+    crd = Unknown(Scope(kind_of(made.manifests[-1].body), "prod"), "not installed", "not-installed")
+    assert fields(made, replace(cluster(made), unknown=(*missing, forbidden, crd))).unknown == (forbidden, crd)
+
+
+def test_views_of_what_is_partly_unknown_say_so_and_show_nothing() -> None:
+    made = bundle("istio")
+    lost = Scope(KINDS["security.istio.io/v1", "AuthorizationPolicy"], "prod")
+    there = [one for one in cluster(made).objects if one["kind"] != "AuthorizationPolicy"]
+    report = diff(made, snapshot(there, unknown=(Unknown(lost, "forbidden", "forbidden"),), scopes=frozenset()))
+    assert report.objects == report.policy == report.access == ()
+    assert "could not be read" in report.policy_note
+    assert "could not be read" in report.access_note
+
+
+# ------------------------------------------------------------------------------------------------------------ conflicts
+
+OWNERS = [
+    ({"labels": {"app.kubernetes.io/managed-by": "Helm"}, "annotations": {"meta.helm.sh/release-name": "web"}}, "Helm release web"),
+    ({"labels": {"app.kubernetes.io/managed-by": "Helm"}}, "Helm"),
+    ({"annotations": {"argocd.argoproj.io/tracking-id": "shop:apps/Deployment:prod/api"}}, "Argo CD shop"),
+    ({"labels": {"kustomize.toolkit.fluxcd.io/name": "apps"}}, "Flux kustomization apps"),
+    ({"labels": {**OURS, "meshdsl.dev/set": "other"}}, "meshdsl set other"),
+    ({"ownerReferences": [{"kind": "Canary", "name": "api", "controller": True}]}, "Canary api"),
+    ({"managedFields": [{"manager": "kubectl-edit"}, {"manager": "argocd"}, {"manager": "x", "subresource": "status"}]}, "argocd, kubectl-edit"),
+    ({}, "nobody that it names"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("metadata", "owner"), OWNERS)
+def test_an_object_of_somebody_else_is_a_conflict(metadata: dict[str, Any], owner: str) -> None:
+    made = bundle("istio")
+
+    def change(body: Any) -> None:
+        body["metadata"] = {"name": "api", "namespace": "prod", **copy.deepcopy(metadata)}
+        body["spec"]["hosts"] = ["other"]
+
+    live = changed(made, "VirtualService", "api", change)
+    (found,) = fields(made, live).objects
+    assert (found.action, found.owner, found.fields) == (Action.CONFLICT, owner, ())
+    assert owner_of(next(one for one in live.objects if one["kind"] == "VirtualService")) == owner
+    (adopted,) = fields(made, live, adopt=True).objects
+    assert adopted.action is Action.UPDATE
+    assert ("spec", "hosts") in [field.path for field in adopted.fields]
+
+
+def test_the_set_of_the_revision_before_is_ours_too() -> None:
+    report = diff(bundle("istio"), bundle("istio", name="shop-before"), views=("fields",), adopt=True)
+    assert {change.action for change in report.objects} == {Action.UPDATE}
+    assert {field.path for change in report.objects for field in change.fields} == {
+        ("metadata", "labels", "meshdsl.dev/set")
+    }
+
+
+# ------------------------------------------------------------------------------------------------------ what others set
+
+
+def test_fields_of_others_stand_apart() -> None:
+    made = bundle("istio")
+
+    def change(body: Any) -> None:
+        body["metadata"]["annotations"] = {"team": "a"}
+        body["spec"]["workloadSelector"] = {"matchLabels": {"app": "api"}}
+        tree = {"f:metadata": {"f:annotations": {"f:team": {}}}, "f:spec": {"f:workloadSelector": {}}}
+        body["metadata"]["managedFields"].append({"manager": "kubectl-edit", "fieldsV1": tree})
+
+    live = changed(made, "DestinationRule", "api", change)
+    assert fields(made, live) == replace(fields(made, live), objects=(), aside=())
+    (aside,) = fields(made, live, show_foreign=True).aside
+    assert [field.path for field in aside.foreign] == [
+        ("metadata", "annotations", "team"),
+        ("spec", "workloadSelector"),
+    ]
+    assert fields(made, live, show_foreign=True).is_empty
+
+
+def test_fields_that_the_applier_set_and_we_no_longer_do_are_removed() -> None:
+    made = bundle("istio")
+    for manager in ("kubectl", "argocd-controller"):
+
+        def change(body: Any, manager: str = manager) -> None:
+            body["spec"]["workloadSelector"] = {"matchLabels": {"app": "api"}}
+            (entry,) = body["metadata"]["managedFields"]
+            entry["manager"] = manager
+            entry["fieldsV1"]["f:spec"]["f:workloadSelector"] = {"f:matchLabels": {"f:app": {}}}
+
+        (found,) = fields(made, changed(made, "DestinationRule", "api", change)).objects
+        assert [(field.path, field.ours) for field in found.fields] == [(("spec", "workloadSelector"), ABSENT)]
+
+
+def test_without_managers_the_last_applied_manifest_tells() -> None:
+    made = bundle("istio")
+
+    def change(body: Any) -> None:
+        applied = {"spec": {**body["spec"], "workloadSelector": {}}, "metadata": {"labels": OURS}}
+        body["spec"] |= {"workloadSelector": {"matchLabels": {"app": "api"}}, "other": 1}
+        body["metadata"]["annotations"] = {LAST_APPLIED: json.dumps(applied)}
+        del body["metadata"]["managedFields"]
+
+    live = changed(made, "DestinationRule", "api", change)
+    (found,) = fields(made, live).objects
+    assert [field.path for field in found.fields] == [("spec", "workloadSelector")]
+    assert [field.path for field in found.foreign] == [("spec", "other")]
+
+
+def test_in_a_dump_without_managers_annotations_of_a_mesh_are_ours() -> None:
+    made = bundle("linkerd")
+
+    def change(body: Any) -> None:
+        body["metadata"]["annotations"] = {
+            "retry.linkerd.io/http": "5xx",
+            "team": "a",
+            **body["metadata"].get("annotations", {}),
+        }
+        del body["metadata"]["managedFields"]
+
+    name = next(one.ref.name for one in made.manifests if one.ref.kind == "Server")
+    (found,) = fields(made, changed(made, "Server", name, change)).objects
+    assert [field.path[-1] for field in found.fields] == ["retry.linkerd.io/http"]
+    assert [field.path[-1] for field in found.foreign] == ["team"]
+
+
+# ------------------------------------------------------------------------------------------------------ what is partial
+
+
+def test_only_our_fields_of_a_partial_object_are_compared() -> None:
+    made = bundle("istio")
+
+    def change(body: Any) -> None:
+        body["spec"] |= {"replicas": 9, "selector": {"matchLabels": {"app": "api"}}}
+        body["spec"]["template"]["metadata"]["labels"] = {"app": "api"}
+        body["metadata"]["labels"] = {"app.kubernetes.io/managed-by": "Helm"}
+        body["metadata"]["ownerReferences"] = [{"kind": "Rollout", "name": "x"}]
+
+    assert fields(made, changed(made, "Deployment", "api", change)).objects == ()
+
+
+def test_fields_that_we_set_once_on_a_partial_object_are_removed() -> None:
+    made = bundle("istio")
+    name = "sidecar.istio.io/logLevel"
+
+    def change(body: Any) -> None:
+        body["spec"]["template"]["metadata"]["annotations"] |= {name: "debug", "team": "a"}
+        (entry,) = body["metadata"]["managedFields"]
+        entry["fieldsV1"]["f:spec"]["f:template"]["f:metadata"]["f:annotations"][f"f:{name}"] = {}
+        body["spec"]["replicas"] = 3
+
+    (found,) = fields(made, changed(made, "Deployment", "api", change)).objects
+    assert [(field.path[-1], field.live, field.ours) for field in found.fields] == [(name, "debug", ABSENT)]
+    assert found.partial
+
+
+def test_a_partial_object_that_is_not_there_is_said() -> None:
+    made = bundle("istio")
+    live = [one for one in cluster(made).objects if one["kind"] != "Deployment"]
+    (found,) = fields(made, snapshot(live)).objects
+    assert (found.action, found.partial) == (Action.CREATE, True)
+    assert found.notes[0].startswith("the Deployment prod/api is not there")
+
+
+def test_a_namespace_that_is_created_in_the_same_set_is_no_error() -> None:
+    made = bundle("linkerd")
+    scopes = frozenset(scopes_of(made.manifests, made.target))
+    report = fields(made, Snapshot((), scopes))
+    assert {change.action for change in report.objects} == {Action.CREATE}
+    creates = any(one.ref.kind == "Namespace" for one in made.manifests)
+    noted = [change.ref.kind for change in report.objects if any("Namespace prod is not" in n for n in change.notes)]
+    assert bool(noted) is not creates
+    alone = replace(made, manifests=tuple(one for one in made.manifests if one.ref.kind != "Namespace"))
+    assert any(
+        "Namespace prod is not there" in n
+        for change in fields(alone, Snapshot((), scopes)).objects
+        for n in change.notes
+    )
+    assert Scope(NAMESPACE) in scopes
+
+
+# --------------------------------------------------------------------------------------------------------- what is noise
+
+
+@pytest.mark.parametrize(
+    "version", ["networking.istio.io/v1", "networking.istio.io/v1beta1", "networking.istio.io/v1alpha3"]
+)
+def test_metadata_status_and_the_version_shown_are_no_differences(version: str) -> None:
+    made = bundle("istio")
+
+    def change(body: Any) -> None:
+        body["apiVersion"] = version
+        body["metadata"] |= {"creationTimestamp": None, "selfLink": "/x", "deletionGracePeriodSeconds": 0}
+        body["metadata"]["annotations"] = {LAST_APPLIED: "{}", "argocd.argoproj.io/tracking-id": "a:b"}
+        body["metadata"]["labels"]["kustomize.toolkit.fluxcd.io/name"] = "apps"
+
+    report = fields(made, changed(made, "VirtualService", "api", change), show_foreign=True)
+    assert report.objects == report.aside == ()
+
+
+def test_a_version_that_means_something_else_is_a_difference() -> None:
+    made = bundle("linkerd")
+
+    def change(body: Any) -> None:
+        body["apiVersion"] = "policy.linkerd.io/v1beta1"
+
+    name = next(one.ref.name for one in made.manifests if one.ref.kind == "Server")
+    (found,) = fields(made, changed(made, "Server", name, change)).objects
+    assert [field.path for field in found.fields] == [("apiVersion",)]
+
+
+def test_selectors_tell_how_many_pods_they_match() -> None:
+    made = bundle("istio")
+    pods = [
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": f"p{n}", "namespace": "prod", "labels": {"app": "api"}},
+        }
+        for n in range(3)
+    ]
+    found = {
+        change.ref.kind: change.notes
+        for change in fields(made, snapshot(pods)).objects
+        if change.ref.kind == "AuthorizationPolicy"
+    }
+    assert found["AuthorizationPolicy"] == ("its selector matches 3 pods",)
+    other = fields(made, snapshot([{**pods[0], "metadata": {**pods[0]["metadata"], "labels": {}}}])).objects  # type: ignore[dict-item]
+    assert ("its selector matches no pods",) in [change.notes for change in other]
+    assert all("selector" not in note for change in fields(made, snapshot([])).objects for note in change.notes)
+
+
+# --------------------------------------------------------------------------------------------------------------- memory
+
+
+def test_many_objects_are_taken_one_by_one() -> None:
+    """100,000 live objects of others in 500 MiB, in a process of its own under a limit."""
+    program = textwrap.dedent(
+        """
+        import copy, resource, sys
+        resource.setrlimit(resource.RLIMIT_AS, (500 * 1024**2, 500 * 1024**2))
+        from tests.compare.live import bundle, cluster, stored
+        from meshdsl.compare.diff import diff
+        made = bundle("istio")
+        sample = stored(next(m.body for m in made.manifests if m.ref.kind == "VirtualService"), defaults=False)
+        del sample["metadata"]["labels"], sample["metadata"]["managedFields"]
+        def live():
+            yield from cluster(made).objects
+            for number in range(100_000):
+                one = copy.deepcopy(sample)
+                one["metadata"]["name"] = f"other-{number}"
+                yield one
+        report = diff(made, live())
+        assert report.is_empty, report.objects
+        assert report.compared == len(made.manifests)
+        """
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
