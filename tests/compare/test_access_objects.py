@@ -28,7 +28,9 @@ def differences(bundle: meshdsl.Bundle) -> list[str]:
 
 @pytest.mark.parametrize(("case", "name"), COMPILED, ids=str)
 def test_every_case_makes_the_access_that_is_meant(case: golden.Case, name: str) -> None:
-    assert differences(meshdsl.build(golden.loaded(case), case.target(name))) == []
+    policies = golden.loaded(case)
+    assert isinstance(policies, meshdsl.PolicySet)
+    assert differences(meshdsl.build(policies, case.target(name))) == []
 
 
 @settings(

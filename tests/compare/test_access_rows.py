@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import meshdsl
-from meshdsl import Allow, DefaultDeny, Namespace, Service
+from meshdsl import Allow, DefaultDeny, Namespace, Service, compiler
 from meshdsl.compare import access
 from meshdsl.compare.access.callers import ANOTHER, Callers
 from meshdsl.compare.access.model import Requests, Where, holds
@@ -47,6 +47,17 @@ def _bits(mask: int) -> list[int]:
     return [bit for bit in range(mask.bit_length()) if mask >> bit & 1]
 
 
+prod = Namespace("prod")
+INVENTORY = (prod, Service("api", prod, port=80, target_port=8080), Service("web", prod, port=80))
+PLAN = compiler.meaning(meshdsl.PolicySet(INVENTORY), "test")
+
+
+def policy(name: str, spec: dict[str, Any], kind: str = "AuthorizationPolicy") -> dict[str, Any]:
+    """An object of Istio that somebody else wrote."""
+    metadata = {"name": name, "namespace": "prod"}
+    return {"apiVersion": "security.istio.io/v1", "kind": kind, "metadata": metadata, "spec": spec}
+
+
 NAMES = st.sampled_from(["web", "webby", "my-web", "x"])
 IDENTITIES = st.builds(
     lambda domain, namespace, name: f"{domain}/ns/{namespace}/sa/{name}",
@@ -71,16 +82,23 @@ def test_every_identity_is_stood_for(patterns: list[str], identity: str) -> None
     assert ANOTHER not in "".join(callers.words(callers.everyone))
 
 
+TEXTS = st.text("/nsa*~w.{}\n", max_size=12)
+
+
+@given(st.lists(st.one_of(TEXTS, st.sampled_from(["/ns/", "*/ns/", "~*", "/ns/a/sa/", "x/ns//sa/*"])), max_size=6))
+def test_any_text_can_be_a_pattern(texts: list[str]) -> None:
+    values = {
+        name: [text for text in texts if text] or ["x"] for name in ("principals", "namespaces", "serviceAccounts")
+    }
+    operation = {"paths": texts or ["*"], "notPaths": texts[:1], "methods": texts[1:], "ports": texts[2:]}
+    rule = {"from": [{"source": {name: value}} for name, value in values.items()], "to": [{"operation": operation}]}
+    objects = [policy("p", {"rules": [rule, {"from": [{"source": {"notPrincipals": texts}}]}]})]
+    empty, plan = access.of_objects([], meshdsl.Istio(), PLAN), access.of_objects(objects, meshdsl.Istio(), PLAN)
+    for change in (*access.changes(empty, plan), *access.changes(plan, empty)):
+        assert change.sentence
+
+
 # ------------------------------------------------------------------------------------------- what cannot be decided
-
-prod = Namespace("prod")
-INVENTORY = (prod, Service("api", prod, port=80, target_port=8080), Service("web", prod, port=80))
-
-
-def policy(name: str, spec: dict[str, Any], kind: str = "AuthorizationPolicy") -> dict[str, Any]:
-    """An object of Istio that somebody else wrote."""
-    metadata = {"name": name, "namespace": "prod"}
-    return {"apiVersion": "security.istio.io/v1", "kind": kind, "metadata": metadata, "spec": spec}
 
 
 def built(*policies: Any, target: Any = None) -> meshdsl.Bundle:

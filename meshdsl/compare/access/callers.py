@@ -18,7 +18,7 @@ ANOTHER: Final = "\x01"
 _FOREIGN: Final = "\x02"
 """A trust domain that is none of those named."""
 _NOBODY_ELSE: Final = f"/ns/{ANOTHER}/sa/{ANOTHER}"
-_ACCOUNT: Final = re.compile(r"([^/]*)/ns/([^/]+)/sa/(.+)")
+_ACCOUNT: Final = re.compile(r"(.*?)/ns/([^/]*)/sa/(.*)", re.DOTALL)
 
 PLAIN: Final = 1
 """The bit of callers without an identity."""
@@ -43,8 +43,8 @@ class Callers:
     def _mask(self, pattern: str) -> int:
         if pattern == IN_MESH:
             return self.meshed
-        if pattern[0] != "~" and "*" not in pattern:
-            return self._bits[pattern]
+        if not pattern.startswith("~") and "*" not in pattern:
+            return self._bits.get(pattern, 0)  # nobody has an identity of another form
         return sum(bit for identity, bit in self._bits.items() if holds(pattern, identity))
 
     def mask(self, who: Who) -> int:
@@ -97,7 +97,7 @@ def _identities(patterns: list[str]) -> tuple[str, ...]:
     """An identity of each kind that the patterns can tell apart."""
     bare = [pattern.removeprefix("~") for pattern in patterns if pattern != IN_MESH]
     whole = [one if "*" not in one else _completed(one[:-1]) for one in bare if not one.startswith("*")]
-    named = {_parts(one) for one in whole}
+    named = {_parts(one) for one in whole if _ACCOUNT.fullmatch(one)}
     ends = [one[1:] for one in bare if one.startswith("*")]
     tails = {(namespace, name) for _, namespace, name in named} | {(ANOTHER, ANOTHER)}
     domains = {domain for domain, _, _ in named} | {"", _FOREIGN}
@@ -113,7 +113,7 @@ def _identities(patterns: list[str]) -> tuple[str, ...]:
         if "/ns/" not in end and ("/sa/" not in end or end.startswith("/sa/")):
             name = end.removeprefix("/sa/") if end.startswith("/sa/") else ANOTHER + end
             tails |= {(namespace, name) for namespace, _ in set(tails)}
-    if any(pattern[0] in "~*" and pattern != IN_MESH for pattern in patterns):
+    if any(pattern.startswith(("~", "*")) and pattern != IN_MESH for pattern in patterns):
         found_all = {(domain, *tail) for domain in domains for tail in tails}
     else:
         found_all = named | {(domain, ANOTHER, ANOTHER) for domain in domains}

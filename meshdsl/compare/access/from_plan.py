@@ -18,6 +18,7 @@ from meshdsl.compare.access.model import (
     Who,
     account,
     accounts_of,
+    kept,
     named,
     path_tests,
     some,
@@ -64,7 +65,7 @@ def _concerns(rule: Allow | Deny, port: Port) -> bool:
 
 def _rule(rule: Allow | Deny) -> Rule:
     tests = tuple(Where(h.name, frozenset({value_test(h.value, regex=h.regex)})) for h in rule.headers)
-    return Rule(_who(rule.callers), Requests(some(rule.methods), _paths(rule.paths), tests))
+    return Rule(_who(rule.callers), kept(Requests(some(rule.methods), _paths(rule.paths), tests)))
 
 
 @lru_cache(maxsize=KEPT)

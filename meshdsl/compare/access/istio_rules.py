@@ -17,7 +17,20 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any, Final
 
-from meshdsl.compare.access.model import KEPT, PRESENT, PathTest, Requests, Rule, Term, Where, some, uninterpreted
+from meshdsl.compare.access.model import (
+    ANY,
+    KEPT,
+    PRESENT,
+    PathTest,
+    Requests,
+    Rule,
+    Term,
+    Where,
+    kept,
+    some,
+    uninterpreted,
+    union,
+)
 from meshdsl.values import METHODS
 
 Body = Mapping[str, Any]
@@ -85,13 +98,13 @@ def rules_of(rule: Body, place: Place) -> Iterator[Rule]:
     plain = tuple(
         Term((*term.fields, *fields.fields), term.excluded | fields.excluded) for term, own in terms if not own
     )
-    for one in requests or [Requests()]:
+    for one in requests or [ANY]:
         if plain:
-            yield Rule(plain, _with(one, tests))
+            yield Rule(union(plain), kept(_with(one, tests)))
         for term, own in terms:
             if own:
                 who = Term((*term.fields, *fields.fields), term.excluded | fields.excluded)
-                yield Rule((who,), _with(one, (*tests, *own)))
+                yield Rule((who,), kept(_with(one, (*tests, *own))))
 
 
 def _with(one: Requests, tests: tuple[Where, ...]) -> Requests:
@@ -244,7 +257,7 @@ def _methods(values: Sequence[str] | None, place: Place) -> frozenset[str] | Non
     if not any("*" in value for value in values):
         return some(tuple(values))
     for value in values:
-        if value[0] == "*" or value[-1] == "*":
+        if value.startswith("*") or value.endswith("*"):
             place.note(f"methods {value!r} is read as the known methods that match")
             found |= {method for method in METHODS if _string_holds(value, method)}
         else:

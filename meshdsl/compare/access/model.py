@@ -63,7 +63,7 @@ def holds(pattern: str, identity: str) -> bool:
     """Whether an identity matches a pattern."""
     if pattern == IN_MESH:
         return True
-    if pattern[0] == "~":
+    if pattern.startswith("~"):
         pattern, identity = pattern[1:], identity[identity.index("/ns/") :]
     if pattern.endswith("*"):
         return identity.startswith(pattern[:-1])
@@ -171,6 +171,18 @@ class AccessModel:
     services: Mapping[str, ServiceAccess] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     meant: bool = False
+
+
+@lru_cache(maxsize=KEPT)
+def kept(one: Requests) -> Requests:
+    """The same condition for the same conditions: there are far fewer than rules."""
+    return one
+
+
+@lru_cache(maxsize=KEPT)
+def union(terms: Who) -> Who:
+    """The same union for the same terms."""
+    return terms
 
 
 @lru_cache(maxsize=KEPT)
