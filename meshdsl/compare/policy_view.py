@@ -171,7 +171,7 @@ def _inventory(was: Service, now: Service) -> Iterator[PolicyChange]:
         ("versions", lambda s: ", ".join(s.versions) or words.NONE),
         ("version label", lambda s: s.version_label),
         ("replicas", lambda s: words.NONE if s.replicas is None else str(s.replicas)),
-        ("probes", lambda s: ", ".join(f"{p.path} on {p.port!r}" for p in s.probes) or words.NONE),
+        ("probes", _probes),
         ("workload", lambda s: f"{s.workload.kind} {s.workload.name}" if s.workload is not None else words.NONE),
     )
     for what, text in told:
@@ -182,6 +182,12 @@ def _inventory(was: Service, now: Service) -> Iterator[PolicyChange]:
         versions = f"{was.workload.api_version} → {now.workload.api_version}"
         yield _said(str(now), f"API version of the workload of {now}: {versions}", _at(now.source))
     yield from _ports(was, now)
+
+
+def _probes(service: Service) -> str:
+    if not service.probes:
+        return words.NONE if service.probes_known else "not declared"
+    return ", ".join(f"{probe.path} on {probe.port!r}" for probe in service.probes)
 
 
 def _ports(was: Service, now: Service) -> Iterator[PolicyChange]:

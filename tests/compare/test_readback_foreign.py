@@ -223,7 +223,9 @@ def test_an_empty_cluster_has_none_of_the_policies(target: Target) -> None:
 
 # ------------------------------------------------------------------------------------------------------------ hostile
 
-JUNK = st.sampled_from([None, 0, -1, 2.5, True, "", "x", "1m30s", [], [None], {}, {"a": 1}, [{}], "*", "🙂", "9" * 40])
+JUNK: st.SearchStrategy[Any] = st.sampled_from(
+    [None, 0, -1, 2.5, True, "", "x", "1m30s", [], [None], {}, {"a": 1}, [{}], "*", "🙂", "9" * 40]
+)
 
 
 def damaged(value: Any, junk: Any, chance: random.Random) -> Any:
@@ -240,7 +242,7 @@ def damaged(value: Any, junk: Any, chance: random.Random) -> Any:
     return value
 
 
-BUNDLES = {target.name: bundle(target) for target in TARGETS}
+BUNDLES: dict[str, Bundle] = {target.name: bundle(target) for target in TARGETS}
 
 
 @settings(max_examples=300, deadline=None)

@@ -116,7 +116,7 @@ def test_widened_access_comes_from_the_access_view(widened: bool) -> None:
     assert [one.risk for one in found] == ([Risk.WIDENED_ACCESS] if widened else [])
 
 
-STRICT, PERMISSIVE = (on_prod(MutualTls(PROD, mode=mode)) for mode in ("strict", "permissive"))  # type: ignore[arg-type]
+STRICT, PERMISSIVE = (on_prod(MutualTls(PROD, mode=mode)) for mode in ("strict", "permissive"))
 
 
 @pytest.mark.parametrize("target", [Istio(), Ambient(), Linkerd()])
