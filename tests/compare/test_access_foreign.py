@@ -449,7 +449,7 @@ def ambient_objects(draw: st.DrawFn) -> list[Body]:
 def test_ambient_is_what_a_caller_reaches_through_the_waypoint_or_past_it(objects: list[Body]) -> None:
     prod = meshdsl.Namespace("prod")
     ports = (meshdsl.Port(80, name="http", target=8080), meshdsl.Port(90, name="tcp", protocol="tcp", target=9090))
-    inventory = (prod, meshdsl.Service("api", prod, ports=ports, versions=()))
+    inventory = (prod, meshdsl.Service("api", prod, ports=ports, probes=()))
     plan = compiler.meaning(meshdsl.PolicySet(inventory), "test")
     compared, known = compared_with_nothing(objects, meshdsl.Ambient(), plan)
     reading = AmbientReading(objects, Cluster.of(inventory))
