@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from datetime import date as RealDate  # noqa: N812 - beside the class that replaces it
 from datetime import datetime as RealDatetime  # noqa: N812
 from pathlib import Path
+from types import BuiltinFunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Self
 
 from meshdsl.diagnostics import Diagnostic, MeshdslError, Origin
@@ -247,8 +248,19 @@ def _reverse_folders() -> None:
         def close(self) -> None:
             self._entries = iter(())
 
-    for name, function in (("listdir", lambda *path: listdir(*path)[::-1]), ("scandir", _Entries)):
-        setattr(os, name, function)
+    new = {listdir: lambda *path: listdir(*path)[::-1], scandir: _Entries}
+    # What is imported already may have taken the functions along: pathlib and glob of Python 3.13 hold them in a class.
+    for module in [one for one in sys.modules.values() if isinstance(one, ModuleType)]:
+        for holder in (module, *(value for value in [*vars(module).values()] if isinstance(value, type))):
+            _replace(holder, new)
+
+
+def _replace(holder: ModuleType | type, new: Mapping[Any, Any]) -> None:
+    """Replace what a module or class holds of the keys, bare or as a static method."""
+    for name, value in [*vars(holder).items()]:
+        bare = value.__func__ if isinstance(value, staticmethod) else value
+        if isinstance(bare, BuiltinFunctionType) and bare in new:
+            setattr(holder, name, staticmethod(new[bare]) if bare is not value else new[bare])
 
 
 if __name__ == "__main__":
