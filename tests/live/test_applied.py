@@ -7,7 +7,6 @@ fields are compared here: ``test_views`` compares what they mean, with the polic
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +17,7 @@ from meshdsl.compare.kinds import scopes_of
 from meshdsl.compare.live import Snapshot
 from tests.live import emitted
 from tests.live.api import Body, accepted, at_once
-from tests.live.comparing import apply, cluster_of, told
+from tests.live.comparing import apply, cluster_of, of_build, told
 from tests.live.emitted import Build
 from tests.live.server import Server
 
@@ -36,20 +35,6 @@ def read(server: Server, builds: list[Build]) -> Snapshot:
     scopes = {scope for build in builds for scope in scopes_of(build.bundle.manifests, build.bundle.target)}
     with cluster_of(server) as cluster:
         return cluster.snapshot(sorted(scopes))
-
-
-def of_build(build: Build, live: Snapshot) -> Snapshot:
-    """Of a snapshot, what stands in the namespaces of one build."""
-    names = set(build.namespaces)
-
-    def is_there(body: Mapping[str, Any]) -> bool:
-        metadata = body["metadata"]
-        return (metadata["name"] if body["kind"] == "Namespace" else metadata.get("namespace")) in names
-
-    objects = [body for body in live.objects if is_there(body)]
-    scopes = frozenset(s for s in live.scopes if s.namespace in names or not s.namespace)
-    unknown = tuple(u for u in live.unknown if u.scope.namespace in names or not u.scope.namespace)
-    return replace(live, objects=objects, scopes=scopes, unknown=unknown)
 
 
 def is_within(ours: Any, live: Any) -> bool:

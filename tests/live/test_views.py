@@ -17,7 +17,7 @@ from meshdsl.compare.report import Action, DiffReport
 from meshdsl.manifest import ObjectRef
 from tests.live import emitted
 from tests.live.api import accepted, at_once
-from tests.live.comparing import apply, cluster_of, remove, told
+from tests.live.comparing import apply, bare, cluster_of, remove, told
 from tests.live.conftest import serving
 from tests.live.emitted import Build, plain
 from tests.live.server import Server
@@ -46,11 +46,11 @@ def between(before: Build, after: Build) -> dict[ObjectRef, Action]:
     old = {one.ref: one for one in before.bundle.manifests}
     new = {one.ref: one for one in after.bundle.manifests}
     found = dict.fromkeys(new.keys() - old.keys(), Action.CREATE)
-    found |= {ref: Action.DELETE for ref in old.keys() - new.keys() if not old[ref].partial}
+    found |= dict.fromkeys(old.keys() - new.keys(), Action.DELETE)
     both = old.keys() & new.keys()
     found |= {ref: Action.UPDATE for ref in both if plain(old[ref]) != plain(new[ref])}
-    # Somebody else's object is there already: it is changed, never created.
-    return {ref: Action.UPDATE if ref in new and new[ref].partial else action for ref, action in found.items()}
+    # Somebody else's object is there already, and stays: it is changed, never created or deleted.
+    return {ref: Action.UPDATE if (new.get(ref) or old[ref]).partial else action for ref, action in found.items()}
 
 
 @pytest.mark.parametrize("build", emitted.builds(), ids=str)
@@ -73,7 +73,9 @@ def told_of_less(own: Server, cluster: KubectlCluster, build: Build, less: Build
     report = compared(cluster, less, build)
     assert {change.ref: change.action for change in report.objects} == between(build, less)
     assert not report.unknown
-    gone = [plain(one) for one in build.bundle.manifests if between(build, less).get(one.ref) is Action.DELETE]
+    kept = {one.ref for one in less.bundle.manifests}
+    gone = [one for one in build.bundle.manifests if one.ref not in kept]
     apply(own, [less])
-    accepted(at_once(own.api.delete, gone))
+    accepted(at_once(own.api.delete, [plain(one) for one in gone if not one.partial]))
+    accepted(at_once(own.api.apply, [bare(plain(one)) for one in gone if one.partial]))
     assert list(told(less, compared(cluster, less, build))) == []
