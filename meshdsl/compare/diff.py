@@ -16,10 +16,11 @@ from meshdsl.compare.documents import kind_of
 from meshdsl.compare.kinds import CRD, DRIVERS, NAMESPACE, scopes_of
 from meshdsl.compare.live import Cluster, LiveObject, Scope, Snapshot, Unknown
 from meshdsl.compare.normalise import key_of, key_of_ref, list_of, mapping_of, metadata_of
-from meshdsl.compare.objects import Comparer, Differences, of_interest
+from meshdsl.compare.objects import Comparer, Differences, of_interest, version_of
 from meshdsl.compare.pods import POD
 from meshdsl.compare.report import Action, DiffReport
 from meshdsl.compiler import Bundle
+from meshdsl.manifest import ObjectRef
 from meshdsl.plan.intent import Plan
 
 View = Literal["policy", "access", "fields"]
@@ -90,6 +91,18 @@ def diff(
         aside=tuple(found.aside),
     )
     return _Meaning(bundle, snapshot, found, before, adopt).added_to(report, views)
+
+
+def stale(report: DiffReport, live: Iterable[LiveObject]) -> tuple[ObjectRef, ...]:
+    """What a report says that may hold no longer, because the object was changed, made or deleted since.
+
+    Args:
+        report: of a comparison with a cluster.
+        live: the objects as they are now.
+    """
+    now = {key_of(one): version_of(one) for one in live}
+    changes = (*report.objects, *report.aside)
+    return tuple(change.ref for change in changes if now.get(key_of_ref(change.ref), "") != change.version)
 
 
 # ------------------------------------------------------------------------------------------------------------ snapshots

@@ -65,6 +65,8 @@ def text_of(value: object) -> str:
 
 def mapping_of(value: object) -> Mapping[str, Any]:
     """A value as a mapping if it is one, else an empty one: a dump may hold anything."""
+    if type(value) is dict:  # asked a hundred times an object, and the general question is slow
+        return value
     return value if isinstance(value, Mapping) else {}
 
 
@@ -108,9 +110,9 @@ def annotations_of(body: LiveObject) -> Mapping[str, Any]:
 
 def plain(value: Any) -> Any:
     """The same JSON data in dicts and lists alone. A body may hold tuples and frozen mappings."""
-    if isinstance(value, str):
+    if value is None or isinstance(value, str | int | float):
         return value
-    if isinstance(value, Mapping):
+    if isinstance(value, dict | Mapping):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, Sequence):
         return [plain(item) for item in value]

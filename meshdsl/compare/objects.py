@@ -7,7 +7,7 @@ gives no change at all: neither a creation nor a deletion may be inferred from a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from meshdsl.compare.delegation import Driver, Drivers, masked, settled
@@ -171,6 +171,7 @@ class Comparer:
             owner=owner_of(live),
             notes=notes_of(live),
             origins=manifest.origins,
+            version=version_of(live),
         )
 
     def _compare(self, manifest: Manifest, live: LiveObject, key: Key, found: Differences) -> None:
@@ -187,7 +188,7 @@ class Comparer:
         if driver is not None:
             without = settled(plain(manifest.body), theirs)
             found.settled[key] = {**without, "metadata": {**metadata_of(live), **without["metadata"]}}
-        change = self._change(manifest, comparison, clean, notes, driver, count)
+        change = replace(self._change(manifest, comparison, clean, notes, driver, count), version=version_of(live))
         if change.fields:
             found.changes.append(change)
         elif (self.show_foreign and change.foreign) or change.delegated or notes or change.dropped:
@@ -230,12 +231,14 @@ class Comparer:
     def _leftover(self, key: Key, live: LiveObject, found: Differences) -> None:
         """An object that these policies do not make: ours to delete, ours in part, or none of our business."""
         if self._is_ours(live) and key not in self.applied:
-            deleted = ObjectChange(ref_of(live), Action.DELETE, live=plain(stripped(live, {})), notes=notes_of(live))
+            shown = plain(stripped(live, {}))
+            notes, version = notes_of(live), version_of(live)
             if is_spared(live):
-                kept = ObjectChange(deleted.ref, Action.UPDATE, live=deleted.live, notes=deleted.notes)
-                found.aside.append(kept)
+                found.aside.append(ObjectChange(ref_of(live), Action.UPDATE, live=shown, notes=notes, version=version))
             else:
-                found.changes.append(deleted)
+                found.changes.append(
+                    ObjectChange(ref_of(live), Action.DELETE, live=shown, notes=notes, version=version)
+                )
             return
         if labels_of(live).get(MANAGED_BY) == MANAGER and key not in self.applied:
             return
@@ -244,7 +247,9 @@ class Comparer:
             note = "these policies set nothing of it any more"
             shown = plain(stripped(live, {}))
             found.changes.append(
-                ObjectChange(ref_of(live), Action.UPDATE, fields, live=shown, partial=True, notes=(note,))
+                ObjectChange(
+                    ref_of(live), Action.UPDATE, fields, shown, partial=True, notes=(note,), version=version_of(live)
+                )
             )
 
     def _left(self, key: Key, live: LiveObject) -> Iterator[FieldChange]:

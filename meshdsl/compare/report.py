@@ -65,6 +65,8 @@ class ObjectChange:
         dropped: fields of ours that the live schema does not have.
         notes: sentences: deletion pending, pods matched …
         origins: the policies that ask for it.
+        version: which state of the live object this is about (its uid and resourceVersion); empty if it is not there
+            or no server keeps it. If it is another one now, what is said here is stale.
     """
 
     ref: ObjectRef
@@ -79,6 +81,7 @@ class ObjectChange:
     dropped: tuple[FieldPath, ...] = ()
     notes: tuple[str, ...] = ()
     origins: tuple[Origin, ...] = field(default=(), compare=False)
+    version: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,9 @@ def field_of(schema: Schema, name: str) -> Schema | None:
 
 def filled(schema: Schema, value: Any) -> Any:
     """A value with the defaults of its schema, as the server would store it."""
-    if isinstance(value, Mapping):
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, dict | Mapping):
         properties = mapping_of(schema.get("properties"))
         whole = {name: item for name, item in value.items() if item is not None}
         for name, part in properties.items():

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from meshdsl.compare.diff import diff
+from meshdsl.compare.diff import diff, stale
 from meshdsl.compare.documents import kind_of
 from meshdsl.compare.kinds import DRIVERS, KINDS, NAMESPACE, scopes_of
 from meshdsl.compare.live import Scope, Snapshot, Unknown
@@ -387,6 +387,21 @@ def test_selectors_tell_how_many_pods_they_match() -> None:
     assert all("selector" not in note for change in fields(made, snapshot([])).objects for note in change.notes)
 
 
+def test_a_report_knows_what_has_become_stale() -> None:
+    made = bundle("istio", percent=25)
+    live = [*cluster(bundle("istio")).objects, old()]
+    there = [one for one in live if one["kind"] != "PeerAuthentication"]
+    report = fields(made, snapshot(there))  # type: ignore[arg-type]
+    assert {change.action for change in report.objects} == {Action.CREATE, Action.UPDATE, Action.DELETE}
+    assert stale(report, there) == ()
+    assert {ref.kind for ref in stale(report, live)} == {"PeerAuthentication"}
+    later = copy.deepcopy(there)
+    for one in later:
+        one["metadata"]["resourceVersion"] = "1500"  # type: ignore[index]
+    assert stale(report, later) == tuple(change.ref for change in report.objects if change.version)
+    assert {ref.name for ref in stale(report, there[:-1])} == {"gone"}
+
+
 # --------------------------------------------------------------------------------------------------------------- memory
 
 
@@ -397,7 +412,7 @@ def test_many_objects_are_taken_one_by_one() -> None:
         import copy, resource, sys
         resource.setrlimit(resource.RLIMIT_AS, (500 * 1024**2, 500 * 1024**2))
         from tests.compare.live import bundle, cluster, stored
-        from meshdsl.compare.diff import diff
+        from meshdsl.compare.diff import diff, stale
         made = bundle("istio")
         sample = stored(next(m.body for m in made.manifests if m.ref.kind == "VirtualService"), defaults=False)
         del sample["metadata"]["labels"], sample["metadata"]["managedFields"]
