@@ -1,6 +1,7 @@
 # make        set up .venv and compile this repository's own policies
 # make test   the tests
 # make check  format, lint, types, layers, freshness of what is generated
+# make live   the tests against a real API server; it builds etcd, kube-apiserver and kubectl once, which takes minutes
 # make bench  how fast it is, as ratios
 # make cases  write the expected output of the test cases anew
 # make docs   write the generated pages anew
@@ -14,7 +15,7 @@ READY := $(VENV)/.ready
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all build test check bench cases docs clean
+.PHONY: all build test live check bench cases docs clean
 
 all: build
 
@@ -30,6 +31,10 @@ $(READY): pyproject.toml
 
 test: $(READY)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+live: $(READY)
+	$(BIN)/python -m tests.live.assets
+	MESHDSL_LIVE=1 $(BIN)/python -m pytest tests/live $(PYTEST_ARGS)
 
 check: $(READY)
 	$(BIN)/ruff format --check
