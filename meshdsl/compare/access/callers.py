@@ -105,8 +105,11 @@ def _identities(patterns: list[str]) -> tuple[str, ...]:
         domain, found, rest = end.partition("/ns/")
         domains |= {ANOTHER + domain} if found and domain else set()
         namespace, slash, name = (rest if found else end).rpartition("/sa/")
-        if slash and (found or namespace):
-            tails.add((namespace if found else ANOTHER + namespace, name))
+        if slash and found:
+            tails.add((namespace, name))
+        elif slash and namespace:
+            tails |= {(where, name) for where, _ in set(tails) if where.endswith(namespace)}
+            tails |= {(where + namespace, name) for where, _ in set(tails) if where.endswith(ANOTHER)}
         elif not slash:
             tails |= {(where, who + end) for where, who in set(tails) if who.endswith(ANOTHER)}
     for end in ends:  # names without a namespace occur in each
