@@ -121,6 +121,7 @@ def _object(change: ObjectChange, base: str) -> Mapping[str, Json]:
         "foreign": [_field(field) for field in change.foreign],
         "dropped": [_path(path) for path in change.dropped],
         "notes": list(change.notes),
+        "live_version": change.version,
         "live": change.live,
         "ours": change.ours,
         "origins": _origins(change.origins, base),
