@@ -15,6 +15,7 @@ from meshdsl import (
     MutualTls,
     Namespace,
     Policy,
+    Probe,
     Proxy,
     Retry,
     Service,
@@ -25,7 +26,15 @@ from meshdsl import (
 prod = Namespace("prod")
 
 web = Service("web", prod, port=80, workload=Workload("Deployment", "web"))
-api = Service("api", prod, port=8080, versions=("v1", "v2"), replicas=6, workload=Workload("Deployment", "api"))
+api = Service(
+    "api",
+    prod,
+    port=8080,
+    versions=("v1", "v2"),
+    replicas=6,
+    probes=(Probe("/healthz", port=8080),),
+    workload=Workload("Deployment", "api"),
+)
 checkout = api.route("checkout", methods=("POST",), path="/checkout")
 
 # The namespace is in the mesh, and all its traffic is mTLS. Ambient has no sidecars that could be given CPU and memory.

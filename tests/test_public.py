@@ -43,12 +43,16 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
-    program = "import sys, meshdsl; print(sorted({'pydantic', 'yaml', 'click', 'jinja2', 'deepdiff'} & set(sys.modules)))"
+    program = (
+        "import sys, meshdsl; print(sorted({'pydantic', 'yaml', 'click', 'jinja2', 'deepdiff'} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
 def test_a_function_is_never_hidden_by_a_module_of_its_name() -> None:
-    program = "import meshdsl.loading.load, meshdsl.compiler, meshdsl; print(callable(meshdsl.load), callable(meshdsl.build))"
+    program = (
+        "import meshdsl.loading.load, meshdsl.compiler, meshdsl; print(callable(meshdsl.load), callable(meshdsl.build))"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "True True"

@@ -81,4 +81,11 @@ PAGES: tuple[Page, ...] = (
         "Linkerd decides who may come in with a Server, which is for one port of the pods. A service that declares no "
         "port gets none, so an Allow or a mode of mTLS of its own would come to nothing. Declare the ports.",
     ),
+    Page(
+        "MESH650",
+        "it is not known whether a service has probes",
+        "As soon as rules about requests stand on a port, Linkerd lets the kubelet's probes through no longer:"
+        " a pod whose probes are not declared is never ready. Declare them with Service(…, probes=(Probe(…),)), or say"
+        " probes=() if there are none over HTTP. This is a warning: the build goes on.",
+    ),
 )

@@ -125,7 +125,8 @@ class Service(Subject):
         versions: names of its versions; a version's pods carry ``version_label`` with that value as well.
         version_label: default ``"version"``.
         replicas: pods behind the service, all versions together.
-        probes: HTTP probes of its pods, for meshes where a closed service must let them in by name.
+        probes: HTTP probes of its pods, for meshes where a closed service must let them in by name; ``()`` if it has
+            none; not known if not given.
         workload: the Deployment (or StatefulSet, DaemonSet) behind it, for settings of its pods.
     """
 
@@ -148,7 +149,7 @@ class Service(Subject):
     replicas: int | None = Field(
         default=None, ge=1, le=100_000, description="pods behind the service, all versions together"
     )
-    probes: tuple[Probe, ...] = Field(default=(), description="HTTP probes of its pods")
+    probes: tuple[Probe, ...] | None = Field(default=None, description="HTTP probes of its pods; () if it has none")
     workload: Workload | None = Field(default=None, description="the Deployment, StatefulSet or DaemonSet behind it")
 
     @model_validator(mode="after")

@@ -80,11 +80,12 @@ FeatureOf = Feature | Mapping[Any, Feature] | Callable[[Any], Feature | None]
 """A feature; or, where it depends on the value, a table or a function of the value (of each item of a tuple)."""
 
 
-def mark(feature: FeatureOf, *, absent: Feature | None = None) -> dict[str, Any]:
+def mark(feature: FeatureOf, *, absent: Feature | None = None, said_by: str = "") -> dict[str, Any]:
     """The metadata of a dataclass field of the plan that uses a feature when it is set.
 
     Args:
         feature: what a value other than None and ``()`` asks of the mesh.
         absent: what the *lack* of a value asks of the mesh.
+        said_by: name of the field beside it that has the source of that lack, if a policy asks for it by name.
     """
-    return {"feature": feature, "absent": absent}
+    return {"feature": feature, "absent": absent, "said_by": said_by}

@@ -8,11 +8,12 @@ Durations are whole milliseconds.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from meshdsl.diagnostics import Origin
@@ -238,7 +239,7 @@ class Rule:
     match: Match
     backends: tuple[Backend, ...]
     timeout: Timeout | None = field(default=None, metadata=mark(Feature.TIMEOUT))
-    retry: Retry | None = field(default=None, metadata=mark(Feature.RETRY, absent=Feature.RETRY_NONE))
+    retry: Retry | None = field(default=None, metadata=mark(Feature.RETRY, absent=Feature.RETRY_NONE, said_by="never"))
     fault: Fault | None = None
     mirror: Mirror | None = None
     headers: Headers | None = None
@@ -254,17 +255,13 @@ class Rule:
 
     @property
     def action(self) -> tuple[object, ...]:
-        """Everything but name and match, for comparing what two rules do."""
-        return (
-            self.backends,
-            self.timeout,
-            self.retry,
-            self.fault,
-            self.mirror,
-            self.headers,
-            self.rewrite,
-            self.redirect,
-        )
+        """Everything that is done to a request, for comparing what two rules do."""
+        return _action(self)
+
+
+_action: Callable[[Rule], tuple[object, ...]] = attrgetter(
+    *(f.name for f in fields(Rule) if f.name not in {"name", "match", "split", "canary", "never", "source"})
+)
 
 
 # ------------------------------------------------------------------------------------------------------- workloads
@@ -504,6 +501,7 @@ class Service:
         labels: that select its pods.
         versions: their names; a version's pods carry ``version_label`` with that value besides ``labels``.
         replicas: pods behind the service, all versions together; None if not said.
+        probes: of its pods over HTTP; ``probes_known`` says whether anybody declared them.
         mtls: the mode set on this very service; None if it inherits.
         effective_mtls: the mode that holds, wherever it was set; None if no policy says.
         proxy: set on this very service.
@@ -521,6 +519,7 @@ class Service:
     version_label: str = "version"
     replicas: int | None = None
     probes: tuple[Probe, ...] = ()
+    probes_known: bool = False
     workload: Workload | None = None
     breaker: Breaker | None = None
     access: Access = Access()
@@ -669,11 +668,11 @@ def _read(part: Any, within: Source, found: list[Use], done: set[int]) -> None:
     here: Source = getattr(part, "source", within)
     if here.origin is None:
         here = within
-    for name, feature, absent, has_parts in _marks(kind):
+    for name, feature, absent, said_by, has_parts in _marks(kind):
         value = getattr(part, name)
         if value is None or (value.__class__ is tuple and not value):
             if absent is not None:
-                found.append(Use(absent, here, name))
+                found.append(Use(absent, (getattr(part, said_by) if said_by else None) or here, name))
             continue
         if feature is not None:
             inner = value if isinstance(value, Source) else getattr(value, "source", here)
@@ -686,12 +685,15 @@ def _read(part: Any, within: Source, found: list[Use], done: set[int]) -> None:
 
 
 @cache
-def _marks(kind: type[Any]) -> tuple[tuple[str, Any, Feature | None, bool], ...]:
-    """The fields of a part that are marked, or have parts of their own: name, feature, absent, has parts."""
-    marked = (
-        (f.name, f.metadata.get("feature"), f.metadata.get("absent"), _has_parts(str(f.type))) for f in fields(kind)
-    )
-    return tuple(mark for mark in marked if any(mark[1:]))
+def _marks(kind: type[Any]) -> tuple[tuple[str, Any, Feature | None, str, bool], ...]:
+    """The fields of a part that are marked, or have parts of their own: name, the mark, has parts."""
+    marked = []
+    for f in fields(kind):
+        feature, absent, said_by = (f.metadata.get(key) for key in ("feature", "absent", "said_by"))
+        has_parts = _has_parts(str(f.type))
+        if feature is not None or absent is not None or has_parts:
+            marked.append((f.name, feature, absent, said_by or "", has_parts))
+    return tuple(marked)
 
 
 def _has_parts(annotation: str) -> bool:

@@ -30,6 +30,10 @@ def resolve(policies: PolicySet) -> intent.Plan:
     Raises:
         CompileError: policies contradict each other or refer to what is not there; with every diagnostic.
     """
+    unread = {type(one) for one in policies.objects if isinstance(one, Policy)} - _READ
+    if unread:
+        # A kind that no stage reads would compile to nothing, in silence.
+        raise TypeError(f"no stage reads policies of the kinds {sorted(kind.__name__ for kind in unread)}")
     attachments = Attachments(policies.objects)
     resolver = _Resolver(policies, attachments)
     plan = intent.Plan(
@@ -41,6 +45,21 @@ def resolve(policies: PolicySet) -> intent.Plan:
     if attachments.diagnostics:
         raise CompileError(attachments.diagnostics)
     return plan
+
+
+_READ: frozenset[type[Policy]] = frozenset(
+    {
+        *RequestPolicies.KINDS,
+        traffic.Split,
+        traffic.Breaker,
+        security.Allow,
+        security.Deny,
+        security.DefaultDeny,
+        security.MutualTls,
+        operation.Proxy,
+    }
+)
+"""The kinds of policy that the plan takes in."""
 
 
 class _Resolver:
@@ -108,7 +127,8 @@ class _Resolver:
             versions=service.versions,
             version_label=service.version_label,
             replicas=service.replicas,
-            probes=tuple(intent.Probe(probe.path, probe.port) for probe in service.probes),
+            probes=tuple(intent.Probe(probe.path, probe.port) for probe in service.probes or ()),
+            probes_known=service.probes is not None,
             workload=intent.Workload("apps/v1", service.workload.kind, service.workload.name)
             if service.workload
             else None,

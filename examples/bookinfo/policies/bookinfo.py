@@ -17,16 +17,18 @@ from meshdsl import (
 
 bookinfo = Namespace("bookinfo")
 
-productpage = Service("productpage", bookinfo, port=9080, service_account="bookinfo-productpage")
-details = Service("details", bookinfo, port=9080, service_account="bookinfo-details")
+# Bookinfo's pods have no probes. Where a rule looks at requests, Linkerd must know that.
+productpage = Service("productpage", bookinfo, port=9080, probes=(), service_account="bookinfo-productpage")
+details = Service("details", bookinfo, port=9080, probes=(), service_account="bookinfo-details")
 reviews = Service(
     "reviews",
     bookinfo,
     port=9080,
     versions=("v1", "v2", "v3"),  # v1 asks ratings for nothing, v2 shows black stars, v3 red ones
+    probes=(),
     service_account="bookinfo-reviews",
 )
-ratings = Service("ratings", bookinfo, port=9080, service_account="bookinfo-ratings")
+ratings = Service("ratings", bookinfo, port=9080, probes=(), service_account="bookinfo-ratings")
 
 ingress = ServiceAccount("ingress", "gateway")
 

@@ -4,7 +4,7 @@ The shop window answers quickly or not at all; ordering takes its time and must 
 namespace, and most policies are said once for each.
 """
 
-from meshdsl import Namespace, Service, ServiceAccount, Workload
+from meshdsl import Namespace, Probe, Service, ServiceAccount, Workload
 
 window = Namespace("window")
 ordering = Namespace("ordering")
@@ -14,6 +14,7 @@ frontend = Service(
     window,
     port=80,
     target_port=8080,
+    probes=(Probe("/_healthz", port=8080),),
     replicas=4,
     service_account="boutique-frontend",
     workload=Workload("Deployment", "frontend"),
@@ -43,7 +44,9 @@ checkout = Service("checkoutservice", ordering, port=5050, protocol="grpc", serv
 email = Service(
     "emailservice", ordering, port=5000, target_port=8080, protocol="grpc", service_account="boutique-email"
 )
-payment = Service("paymentservice", ordering, port=50051, protocol="grpc", service_account="boutique-payment")
+payment = Service(
+    "paymentservice", ordering, port=50051, protocol="grpc", probes=(), service_account="boutique-payment"
+)
 shipping = Service("shippingservice", ordering, port=50051, protocol="grpc", service_account="boutique-shipping")
 redis = Service("redis-cart", ordering, port=6379, protocol="tcp", service_account="boutique-redis")
 

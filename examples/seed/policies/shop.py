@@ -64,10 +64,11 @@ api = Service(
     port=8080,
     versions=("v1", "v2"),  # pods carry the label version=v1 or version=v2
     replicas=6,
+    probes=(Probe("/healthz", port=8080),),
     service_account="shop-api",  # how the mesh knows its pods; without it, the account is named like the service
     workload=Workload("Deployment", "api"),
 )
-search = Service("search", shop, port=8080, versions=("small", "large", "next"))
+search = Service("search", shop, port=8080, versions=("small", "large", "next"), probes=())
 orders = Service("orders", shop, ports=(Port(8080, name="http"), Port(9090, name="grpc", protocol="grpc")))
 database = Service("database", shop, port=5432, protocol="tcp", workload=Workload("StatefulSet", "database"))
 nightly = Service("nightly", shop)  # a batch job: it has no port, it only calls others

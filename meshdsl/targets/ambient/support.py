@@ -58,7 +58,8 @@ SUPPORT: Final[Mapping[Feature, Support]] = {
         "HTTPRoute's retry is in the experimental channel of the Gateway API", granted=_has_retry, help=_EXPERIMENTAL
     ),
     Feature.RETRY_NONE: conditional(
-        "an HTTPRoute cannot say that nothing is retried, so the mesh's default retry policy must be switched off",
+        "what has a policy about requests and no Retry is not tried again; an HTTPRoute cannot say so, and the mesh's"
+        " default retry policy would try twice, so that must be switched off",
         granted=_never_retries_by_itself,
         help='set meshConfig.defaultHttpRetryPolicy.attempts to 0 and default_retries = "off", or add a Retry',
     ),

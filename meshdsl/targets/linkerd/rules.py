@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import combinations
 
-from meshdsl.diagnostics import Diagnostic, Origin
+from meshdsl.diagnostics import Diagnostic, Origin, Severity
 from meshdsl.plan.intent import Allow, Plan, Port, Rule, Service, Source
 from meshdsl.targets.base import refused
 from meshdsl.targets.gateway_limits import check_match, check_redirect, check_rules, check_version_services
@@ -40,10 +40,25 @@ def check(plan: Plan, *, timeout_field: bool, smi: bool, gateway_api: str) -> It
                     yield from check_redirect(rule, service, port, gateway_api)
         yield from _proxy(service)
         yield from _no_ports(service, plan)
+        yield from _probes_are_known(service)
         if service.access.closed:
             for listener in listeners(service):
                 yield from _access(service, listener)
     yield from _overlapping_servers(plan)
+
+
+def _probes_are_known(service: Service) -> Iterator[Diagnostic]:
+    """Routes on a Server take away the route by which the mesh lets in the probes of a pod by itself. A warning."""
+    if service.access.closed and service.access.is_http and not service.probes_known:
+        yield Diagnostic(
+            "MESH650",
+            f"{service} does not say whether the kubelet probes it over HTTP",
+            service.source.origin,
+            reason="who may call it depends on the request, and then Linkerd lets in only the probes that are declared",
+            help='declare probes=(Probe("/healthz", port=8080),), or probes=() if it has none',
+            severity=Severity.WARNING,
+        )
+
 
 
 # --------------------------------------------------------------------------------------------------------- routes
