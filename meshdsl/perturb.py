@@ -255,7 +255,7 @@ def _reverse_folders() -> None:
             _replace(holder, new)
 
 
-def _replace(holder: ModuleType | type, new: Mapping[Any, Any]) -> None:
+def _replace(holder: Any, new: Mapping[Any, Any]) -> None:
     """Replace what a module or class holds of the keys, bare or as a static method."""
     for name, value in [*vars(holder).items()]:
         bare = value.__func__ if isinstance(value, staticmethod) else value
