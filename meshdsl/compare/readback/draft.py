@@ -80,9 +80,10 @@ class ServiceDraft:
         if self.declared:
             return
         known = dict.fromkeys((*self.base.versions, *versions))
+        plain = [(key, value) for key, value in (labels or {}).items() if isinstance(value, str)]
         self.base = replace(
             self.base,
-            labels=tuple(sorted(labels.items())) if labels else self.base.labels,
+            labels=tuple(sorted(plain)) if plain else self.base.labels,
             versions=tuple(known),
             version_label=by or self.base.version_label,
         )
@@ -124,6 +125,7 @@ class Draft:
         self.versions: dict[tuple[str, str], tuple[str, str]] = {}
         self._set_name = inventory.set_name if inventory is not None else ""
         self._services: dict[tuple[str, str], ServiceDraft] = {}
+        self._by_labels: dict[tuple[str, frozenset[tuple[str, str]]], list[ServiceDraft]] | None = None
         self._namespaces: dict[str, NamespaceDraft] = {}
         self._names: dict[tuple[str, str, int, Match], str] = {}
         self._unread: list[str] = []
@@ -151,6 +153,7 @@ class Draft:
         if found is None:
             found = ServiceDraft(Service(namespace, name, name, (("app", name),), ()))
             self._services[namespace, name] = found
+            self._by_labels = None
         return found
 
     def known(self, namespace: str, name: str) -> ServiceDraft | None:
@@ -166,9 +169,17 @@ class Draft:
         return iter(list(self._services.values()))
 
     def selected(self, namespace: str, labels: Mapping[str, str], names: Iterable[str] = ()) -> ServiceDraft | None:
-        """The service whose pods a selector means; of several the one that is named like the object."""
-        wanted = tuple(sorted(labels.items()))
-        found = [s for s in self._services.values() if s.base.namespace == namespace and s.base.labels == wanted]
+        """The service whose pods a selector means; of several the one that is named like the object.
+
+        Labels are learned before anything is selected by them.
+        """
+        if self._by_labels is None:
+            self._by_labels = {}
+            for service in self._services.values():
+                key = (service.base.namespace, frozenset(service.base.labels))
+                self._by_labels.setdefault(key, []).append(service)
+        wanted = frozenset((key, value) for key, value in labels.items() if isinstance(value, str))
+        found = self._by_labels.get((namespace, wanted), []) if len(wanted) == len(labels) else []
         named = [s for s in found if s.base.name in names]
         return named[0] if named else found[0] if len(found) == 1 else None
 

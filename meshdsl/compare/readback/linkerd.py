@@ -161,7 +161,7 @@ class Access:
     def __init__(self, draft: Draft, target: Linkerd) -> None:
         self._draft, self._target = draft, target
         self._servers: dict[tuple[str, str], Mapping[str, Any]] = {}
-        self._routes: list[Mapping[str, Any]] = []
+        self._routes: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
         self._policies: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
         self._authentications: dict[tuple[str, str, str], Mapping[str, Any]] = {}
 
@@ -172,7 +172,8 @@ class Access:
         if kind == "Server":
             self._servers[namespace, name] = live
         elif kind == "HTTPRoute":
-            self._routes.append(live)
+            for parent in sorted(_parents(live)):
+                self._routes.setdefault(parent, []).append(live)
         elif kind == "AuthorizationPolicy":
             ref = mapping(spec.get("targetRef"))
             self._policies.setdefault((namespace, text(ref.get("kind")), text(ref.get("name"))), []).append(live)
@@ -191,12 +192,11 @@ class Access:
             service, ports = found
             mine = granted.setdefault(service.key, [])
             mine += self._grants(namespace, "Server", name, None, ports)
-            for route in self._routes:
-                if (namespace, name) in _parents(route):
-                    _, _, own = texts.name_of(route)
-                    used.add((namespace, "HTTPRoute", own))
-                    for match in self._matches(route):
-                        mine += self._grants(namespace, "HTTPRoute", own, match, ports)
+            for route in self._routes.get((namespace, name), ()):
+                _, _, own = texts.name_of(route)
+                used.add((namespace, "HTTPRoute", own))
+                for match in self._matches(route):
+                    mine += self._grants(namespace, "HTTPRoute", own, match, ports)
         for key, grants in granted.items():
             service = self._draft.service(*key)
             service.allow += folded(grants, service.ports)

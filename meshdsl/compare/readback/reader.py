@@ -220,6 +220,8 @@ class _Reader:
     def _of_workload(self, live: LiveObject) -> list[ServiceDraft]:
         """The services of a workload: those that declare it, else the one of its name."""
         kind, namespace, name = texts.name_of(live)
+        if not live.get("spec"):
+            return []  # nothing of it is ours, and there may be thousands
         here = [service for service in self._draft.services() if service.base.namespace == namespace]
         declared = [
             s
