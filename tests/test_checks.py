@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import Field
 
 import meshdsl
 from meshdsl import (
@@ -12,6 +13,7 @@ from meshdsl import (
     Deny,
     MutualTls,
     Namespace,
+    Policy,
     Port,
     Proxy,
     Retry,
@@ -104,3 +106,11 @@ def test_two_services_of_one_workload_may_have_the_same_proxy() -> None:
 def test_a_try_that_is_longer_than_the_request(per_try: str, expected: list[str]) -> None:
     retry = Retry(api, attempts=1, retry_on=("5xx",), per_try_timeout=per_try, methods="any")
     assert codes(Timeout(api, "5s"), retry) == expected
+
+
+def test_a_kind_that_no_stage_reads_is_never_lost() -> None:
+    class Cors(Policy):
+        subject: Service = Field(kw_only=False)
+
+    with pytest.raises(TypeError, match="Cors"):
+        meshdsl.build([Cors(api)], meshdsl.Istio())

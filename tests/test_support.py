@@ -10,9 +10,11 @@ from functools import cache
 
 import pytest
 
+import meshdsl
 from meshdsl import compiler
 from meshdsl.compiler import Bundle
 from meshdsl.diagnostics import CompileError
+from meshdsl.model.base import Policy
 from meshdsl.model.policy_set import PolicySet
 from meshdsl.plan.features import Feature
 from meshdsl.targets.ambient import Ambient
@@ -82,6 +84,12 @@ def test_every_feature_has_a_row(target: type[Target]) -> None:
 
 def test_every_feature_has_a_pair() -> None:
     assert set(PAIRS) == set(Feature)
+
+
+def test_every_kind_of_policy_is_in_a_pair() -> None:
+    public = {getattr(meshdsl, name) for name in meshdsl.__all__}
+    kinds = {one for one in public if isinstance(one, type) and issubclass(one, Policy) and one is not Policy}
+    assert {type(policy) for pair in PAIRS.values() for policy in pair[1]} >= kinds
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.name)
