@@ -43,6 +43,8 @@ check: $(READY)
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/meshdsl support --format markdown | diff -u docs/support.md -
 	$(BIN)/meshdsl explain --codes --format markdown | diff -u docs/codes.md -
+	$(BIN)/meshdsl explain --kinds --format markdown | diff -u docs/reference.md -
+	$(BIN)/meshdsl explain --settings --format markdown | diff -u docs/configuration.md -
 	$(BIN)/meshdsl build --check
 
 bench: $(READY)
@@ -54,6 +56,8 @@ cases: $(READY)
 docs: $(READY)
 	$(BIN)/meshdsl support --format markdown > docs/support.md
 	$(BIN)/meshdsl explain --codes --format markdown > docs/codes.md
+	$(BIN)/meshdsl explain --kinds --format markdown > docs/reference.md
+	$(BIN)/meshdsl explain --settings --format markdown > docs/configuration.md
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

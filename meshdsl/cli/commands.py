@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _EXISTING = click.Path(exists=True)
 
 
-@click.command(epilog="\b\nExample:\n  meshdsl build --cluster prod-eu --out - | kubectl apply --server-side -f -\n")
+@click.command(epilog="\b\nExample:\n  meshdsl build --cluster istio --out - | kubectl apply --server-side -f -\n")
 @click.argument("path", type=_EXISTING, required=False)
 @clusters
 @click.option("--out", metavar="DIR", help="Where to write, or '-' for one YAML stream of one cluster.")
@@ -39,7 +39,7 @@ def build(
 
 @click.command(
     epilog=f"\b\nRisks:\n  {RISKS}\n\n\b\nExample:\n"
-    "  meshdsl diff --against git:main --fail-on widened-access,weakened-mtls\n"
+    "  meshdsl diff --against git:HEAD --fail-on widened-access,weakened-mtls\n"
 )
 @click.argument("path", type=_EXISTING, required=False)
 @clusters
@@ -71,12 +71,17 @@ def diff(
     return run(console, Choice(path, clusters, target), Options(**options))
 
 
-@click.command(epilog="\b\nExample:\n  meshdsl explain prod/api --cluster prod-eu\n  meshdsl explain MESH512\n")
-@click.argument("subject", metavar="NAMESPACE/SERVICE|CODE", required=False)
+@click.command(
+    epilog="\b\nExamples:\n  meshdsl explain prod/api --cluster istio\n  meshdsl explain MESH512\n"
+    "  meshdsl explain Canary\n"
+)
+@click.argument("subject", metavar="NAMESPACE/SERVICE|CODE|KIND", required=False)
 @click.argument("path", type=_EXISTING, required=False)
 @clusters
-@click.option("--codes", is_flag=True, help="List the pages of all codes.")
-@click.option("--format", type=click.Choice(("text", "markdown")), default="text", help="Of the list of codes.")
+@click.option("--codes", "listed", flag_value="codes", help="List all codes.")
+@click.option("--kinds", "listed", flag_value="kinds", help="List all that policies are made of.")
+@click.option("--settings", "listed", flag_value="settings", help="List all keys of the configuration.")
+@click.option("--format", type=click.Choice(("text", "markdown")), default="text", help="Of a list.")
 @verbosity
 @click.pass_obj
 def explain(
@@ -86,20 +91,23 @@ def explain(
     path: str | None,
     clusters: tuple[str, ...],
     target: str | None,
-    codes: bool,
+    listed: str | None,
     format: str,
 ) -> int:
-    """Say what applies to a service and where it was written, or what a code means.
+    """Say what applies to a service and where it was written, or what a code or a kind of policy means.
 
     With --cluster or --target it says as well how far that mesh can do it, and by which objects.
     """
     from meshdsl.cli.explain import explain as run
+    from meshdsl.cli.explain import listing
     from meshdsl.cli.project import Choice
 
-    return run(console, subject, Choice(path, clusters, target), format if codes else None)
+    if listed is not None:
+        return listing(console, listed, markdown=format == "markdown")
+    return run(console, subject, Choice(path, clusters, target))
 
 
-@click.command(epilog="\b\nExample:\n  meshdsl support --format markdown > docs/support.md\n")
+@click.command(epilog="\b\nExample:\n  meshdsl support --format markdown > support.md\n")
 @click.option("--format", type=click.Choice(("text", "markdown", "json")), default="text", show_default=True)
 @verbosity
 @click.pass_obj

@@ -1,4 +1,4 @@
-"""``meshdsl explain``: what applies to a service and why, or what a code means."""
+"""``meshdsl explain``: what applies to a service and why, or what a code or a kind means."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from meshdsl.diagnostics import ConfigError, Diagnostic, MeshdslError
 from meshdsl.loading.load import read
 from meshdsl.model.policy_set import PolicySet
 from meshdsl.plan.intent import Plan, Service, Source, Use, uses
-from meshdsl.report import pages
+from meshdsl.report import pages, reference, settings
 from meshdsl.report.escape import visible
 from meshdsl.report.finding import shown
 from meshdsl.report.words import Line, service_lines
@@ -36,29 +36,27 @@ class Meant:
     plan: Plan
 
 
-def explain(console: Console, subject: str | None, choice: Choice, codes: str | None) -> int:
+def explain(console: Console, subject: str | None, choice: Choice) -> int:
     """Run the command.
 
     Args:
         console: where it speaks.
-        subject: ``"NAMESPACE/SERVICE"`` or a code.
+        subject: ``"NAMESPACE/SERVICE"``, a code, or a kind such as ``"Canary"``.
         choice: what to compile for.
-        codes: list all codes instead, as ``"text"`` or ``"markdown"``.
 
     Returns:
         The exit code.
 
     Raises:
-        MeshdslError: there is no such service or code, or the policies are wrong.
+        MeshdslError: there is no such service, code or kind, or the policies are wrong.
     """
-    if codes is not None:
-        console.write(pages.pages_markdown() if codes == "markdown" else pages.code_list())
-    elif subject is None:
+    if subject is None:
         raise click.UsageError(
-            "name a service, as in meshdsl explain prod/api, or a code, as in meshdsl explain MESH512"
+            "name a service, as in meshdsl explain prod/api, a code, as in meshdsl explain MESH512, or a kind, as in"
+            " meshdsl explain Canary"
         )
-    elif "/" not in subject:
-        console.write(_page(subject.upper()))
+    if "/" not in subject:
+        console.write(_page(subject))
     else:
         meant = _meant(choice)
         texts = list(_meanings(meant, subject))
@@ -68,15 +66,29 @@ def explain(console: Console, subject: str | None, choice: Choice, codes: str | 
     return 0
 
 
-def _page(code: str) -> str:
-    found = pages.page(code)
-    if found is None:
-        close = pages.nearest(code)
-        meant = f"did you mean {close}? " if close else ""
-        raise ConfigError(
-            [Diagnostic("MESH072", f"there is no code {code!r}", help=f"{meant}meshdsl explain --codes lists them all")]
-        )
-    return pages.page_text(found)
+def listing(console: Console, what: str, *, markdown: bool) -> int:
+    """List all ``"codes"``, ``"kinds"`` or ``"settings"`` instead, or write the whole page of them."""
+    if what == "codes":
+        console.write(pages.pages_markdown() if markdown else pages.code_list())
+    elif what == "kinds":
+        console.write(reference.reference_markdown() if markdown else reference.kind_list())
+    else:
+        console.write(settings.settings_markdown() if markdown else settings.settings_list())
+    return 0
+
+
+def _page(name: str) -> str:
+    """The page of a code or a kind."""
+    found = pages.page(name.upper())
+    if found is not None:
+        return pages.page_text(found)
+    text = reference.kind_text(name)
+    if text:
+        return text
+    close = pages.nearest(name.upper()) or reference.nearest_kind(name)
+    meant = f"did you mean {close}? " if close else ""
+    way_out = f"{meant}meshdsl explain --codes and --kinds list them all; a service is NAMESPACE/SERVICE"
+    raise ConfigError([Diagnostic("MESH072", f"there is no code or kind {name!r}", help=way_out)])
 
 
 def _meant(choice: Choice) -> list[Meant]:

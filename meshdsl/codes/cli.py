@@ -41,9 +41,9 @@ _COMMANDS: tuple[Page, ...] = (
     ),
     Page(
         "MESH072",
-        "No such code",
-        "`meshdsl explain` takes a code such as `MESH512`, and there is no page for this one. "
-        "`meshdsl explain --codes` lists all codes.",
+        "No such code or kind",
+        "`meshdsl explain` takes a code such as `MESH512`, a kind such as `Canary`, or a service as NAMESPACE/SERVICE, "
+        "and this is none of them. `meshdsl explain --codes` lists all codes, `--kinds` all kinds.",
     ),
     Page(
         "MESH081",

@@ -99,3 +99,20 @@ def test_the_support_table_has_a_row_for_each_feature_in_every_format() -> None:
 def test_a_markdown_table_is_well_formed() -> None:
     rows = [line for line in table("markdown").splitlines() if line.startswith("|")]
     assert {line.replace("\\|", "").count("|") for line in rows} == {len(TARGETS) + 3}
+
+
+def test_a_kind_is_explained_by_its_name(tmp_path: Path) -> None:
+    done = meshdsl("explain", "canary", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Canary(subject, stable=…, canary=…, percent=…, …)\n")
+    assert "when: condition; default none" in done.stdout
+    wrong = meshdsl("explain", "Canari", cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert "did you mean Canary?" in wrong.stderr
+
+
+@pytest.mark.parametrize("what", ["kinds", "settings"])
+def test_kinds_and_settings_are_listed(what: str, tmp_path: Path) -> None:
+    text = meshdsl("explain", f"--{what}", cwd=tmp_path).stdout
+    assert {"kinds": "Retry.never", "settings": "  trust_domain "}[what] in text
+    assert meshdsl("explain", f"--{what}", "--format", "markdown", cwd=tmp_path).stdout.startswith("# The ")
