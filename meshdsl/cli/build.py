@@ -6,10 +6,8 @@ from policies that are wrong for another.
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -17,6 +15,7 @@ import click
 
 from meshdsl import output, render
 from meshdsl.cli.console import Console
+from meshdsl.cli.memory import no_collection
 from meshdsl.cli.progress import Progress
 from meshdsl.cli.project import Choice, Job, Project, project
 from meshdsl.compiler import Bundle
@@ -81,7 +80,7 @@ def build(console: Console, choice: Choice, out: str | None, *, check: bool) -> 
         # Where the folder is not the configuration's own, what else is in it is not ours to judge.
         found = replace(found, out=Path.cwd() / out, complete=False)
     late: tuple[Diagnostic, ...] = ()
-    with _no_collection(), Progress(1 + 2 * len(found.jobs) + check, shown=console.verbosity >= 0) as progress:
+    with no_collection(), Progress(1 + 2 * len(found.jobs) + check, shown=console.verbosity >= 0) as progress:
         progress.step("loading policies")
         files = read(found.policies, permit=found.permit)
         built = _compile(found, files, progress, keep=check or out == STREAM)
@@ -96,18 +95,6 @@ def build(console: Console, choice: Choice, out: str | None, *, check: bool) -> 
     console.report([*files.warnings, *warnings, *late], asdict(counts))
     console.result(_line(counts, late, time.monotonic() - start, check=check, streamed=out == STREAM))
     return 1 if late else 0
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """What a build makes lives until its end: looking through it for cycles finds nothing and costs a twentieth."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _refuse_stream(found: Project, *, check: bool) -> None:

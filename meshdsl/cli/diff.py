@@ -18,6 +18,7 @@ import click
 
 from meshdsl.cli.console import Console, colours
 from meshdsl.cli.diff_sides import Compared, LiveSide, OfflineSide, Side
+from meshdsl.cli.memory import no_collection
 from meshdsl.cli.progress import Progress
 from meshdsl.cli.project import Choice, Job, Project, project
 from meshdsl.compare.report import Risk
@@ -77,7 +78,8 @@ def diff(console: Console, choice: Choice, options: Options) -> int:
         MeshdslError: the policies are wrong, or nothing could be compared.
     """
     try:
-        return _diff(console, choice, options)
+        with no_collection():
+            return _diff(console, choice, options)
     except MeshdslError as error:
         if options.format != "json":
             raise

@@ -189,7 +189,7 @@ def kube(service: meshdsl.Service) -> Kube:
     else:
         ports = ()
     pods = tuple(labels | {(service.version_label, version)} for version in service.versions) or (labels,)
-    probes = tuple((probe.path, probe.port) for probe in service.probes)
+    probes = tuple((probe.path, probe.port) for probe in (service.probes or ()))
     account = service.service_account or service.name
     return Kube(str(service.namespace), service.name, labels, ports, account, pods, probes)
 
