@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from meshdsl import codes, output
 from meshdsl.diagnostics import OutputError
 from meshdsl.manifest import FILE_MARK
-from meshdsl.output import Differences, Written, compare, write
+from meshdsl.output import Differences, Written, compare, write, write_all
 
 
 def text(body: str) -> str:
@@ -93,7 +93,7 @@ def test_a_change_writes_what_changed_and_removes_what_is_stale(tmp_path: Path) 
     assert tree(out) == files
     assert not (out / "shop").exists()
     assert write({}, out).removed == tuple(sorted(files))
-    assert list(out.iterdir()) == []
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,6 @@ USERS = {
     "prod/sub/api.yaml": text("too deep"),
     "prod/.meshdsl-7.tmp": "somebody's",
     "shop/late-mark.yaml": f"\n{FILE_MARK}\n",
-    "shop/crlf.yaml": f"{FILE_MARK}\r\n",
     "tools/run.sh": "echo",
     ".git/config": "x",
     ".github/api.yaml": text("no namespace is called so"),
@@ -155,6 +154,66 @@ def test_a_file_of_somebody_else_where_ours_goes_is_refused_before_any_write(tmp
     (out / "prod" / "api.yaml").write_text(content)
     (out / "_mesh.yaml").write_text(content)
     assert refusal(FILES, out) == ["MESH705", "MESH705"]
+
+
+def test_line_ends_of_another_system_are_a_change_of_a_file_of_ours(tmp_path: Path) -> None:
+    write(FILES, tmp_path / "out")
+    for path in ("prod/api.yaml", "shop/cart.yaml"):
+        (tmp_path / "out" / path).write_bytes(FILES[path].replace("\n", "\r\n").encode())
+    files = {path: content for path, content in FILES.items() if path != "shop/cart.yaml"}
+    assert compare(files, tmp_path / "out") == Differences(changed=("prod/api.yaml",), stale=("shop/cart.yaml",))
+    write(files, tmp_path / "out")
+    assert {path: content.encode() for path, content in files.items()} == {
+        path: (tmp_path / "out" / path).read_bytes() for path in tree(tmp_path / "out")
+    }
+
+
+def test_what_is_wrong_in_one_of_several_folders_leaves_all_as_they_are(tmp_path: Path) -> None:
+    one, two, three, four = (tmp_path / "out" / name for name in ("one", "two", "three", "four"))
+    write({"prod/api.yaml": text("old")}, one)
+    for folder in (two, three):
+        (folder / "prod").mkdir(parents=True)
+        (folder / "prod" / "api.yaml").write_text("mine")
+    before = tree(tmp_path)
+    with pytest.raises(OutputError) as caught:
+        write_all(dict.fromkeys((one, two, three, four), FILES))
+    assert [
+        (d.code, str(folder) in d.message) for d, folder in zip(caught.value.diagnostics, (three, two), strict=True)
+    ] == [("MESH705", True)] * 2
+    assert tree(tmp_path) == before
+    assert not four.exists()
+    for folder in (two, three):
+        shutil.rmtree(folder)
+    assert set(write_all(dict.fromkeys((one, two, three, four), FILES))) == {one, two, three, four}
+    assert tree(one) == tree(two) == tree(four) == FILES
+
+
+def test_a_disk_that_fills_up_in_the_second_folder_leaves_the_first_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    for folder in (one, two):
+        write({"prod/api.yaml": text("old")}, folder)
+    before, written, real = tree(tmp_path), [0], os.write
+
+    def full(descriptor: int, data: bytes) -> int:
+        written[0] += 1
+        if written[0] > len(FILES):
+            raise OSError(28, "No space left on device")
+        return real(descriptor, data)
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OutputError, match="MESH708"):
+        write_all({one: FILES, two: FILES})
+    assert tree(tmp_path) == before
+
+
+def test_the_file_above_the_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("x")
+    for call in (write, compare):
+        with pytest.raises(OutputError) as caught:
+            call(FILES, tmp_path / "out" / "prod-eu")
+        assert caught.value.diagnostics[0].message == f"{tmp_path / 'out'} is not a folder."
 
 
 # --- Links (fault 6)

@@ -20,6 +20,8 @@ from meshdsl.manifest import FILE_MARK
 from meshdsl.output.refusals import NOT_ALLOWED, foreign, in_the_way, no_such_path
 
 _MARK = f"{FILE_MARK}\n".encode()
+_CRLF_MARK = f"{FILE_MARK}\r\n".encode()
+"""As git leaves it where ``core.autocrlf`` is on: such a file is ours, and changed."""
 _LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _FOLDER = re.compile(_LABEL)
 _NAMED_FILE = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.yaml")
@@ -117,7 +119,7 @@ def _survey_folder(folder: Folder, descriptor: int, directory: Path) -> Iterator
         except OSError as error:
             yield in_the_way(error, path)
         else:
-            if not present.startswith(_MARK):
+            if not present.startswith((_MARK, _CRLF_MARK)):
                 yield foreign(path)
             (folder.unchanged if present == content else folder.changed).append(file)
     for file in sorted(set(os.listdir(descriptor)) - folder.wanted.keys()):
@@ -125,16 +127,16 @@ def _survey_folder(folder: Folder, descriptor: int, directory: Path) -> Iterator
         if not temporary and not _is_our_name(folder.name, file):
             continue
         try:
-            start = _read(file, descriptor, len(_MARK))
+            start = _read(file, descriptor, len(_CRLF_MARK))
         except OSError as error:
             # A link, pipe or folder is not ours; what vanishes meanwhile is not there.
             if error.errno in NOT_ALLOWED and not temporary:
                 yield in_the_way(error, directory / folder.path(file))
         else:
             # A build that was killed while it wrote leaves the first part of a file of ours.
-            if temporary and _MARK.startswith(start):
+            if temporary and _MARK.startswith(start[: len(_MARK)]):
                 folder.leftovers.append(file)
-            elif start == _MARK:
+            elif start.startswith((_MARK, _CRLF_MARK)):
                 folder.stale.append(file)
 
 
@@ -184,4 +186,6 @@ def open_directory(directory: Path, root: Path | None) -> int:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise OutputError([in_the_way(error, directory)]) from error
+        paths = (directory, *directory.parents) if error.errno == errno.ENOTDIR else ()
+        culprit = next((path for path in paths if os.path.lexists(path) and not path.is_dir()), directory)
+        raise OutputError([in_the_way(error, culprit)]) from error

@@ -10,7 +10,7 @@ import errno
 import fcntl
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -63,6 +63,13 @@ def lock(top: int, directory: Path, seconds: float) -> None:
         return
 
 
+def check_creatable(directory: Path) -> None:
+    """Refuse before the first write a folder that is not there and that we may not make."""
+    above = next(path for path in directory.parents if os.path.lexists(path))
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise OutputError([failed(OSError(errno.EACCES, "no permission to write"), above, ())])
+
+
 def check_writable(survey: Iterable[Folder], top: int, directory: Path) -> None:
     """Refuse before the first write what permissions, flags and read-only file systems will not let us write."""
     refused: list[Diagnostic] = []
@@ -77,11 +84,34 @@ def check_writable(survey: Iterable[Folder], top: int, directory: Path) -> None:
         raise OutputError(refused)
 
 
-class Writer:
+def write_out(writers: Sequence[Writer]) -> None:
     """Three passes over the touched folders: put new files beside the old ones, rename them, remove what is stale.
 
-    A disk that fills up is met in the first pass, when all files are still as they were.
+    A disk that fills up is met in the first pass, when all files of all writers are still as they were.
+
+    Raises:
+        OutputError: the system fails; it says what was done before.
     """
+    at = Path()
+    try:
+        for step in (Writer.stage, Writer.replace, Writer.remove):
+            for writer in writers:
+                try:
+                    step(writer)
+                except OSError:
+                    at = writer.at
+                    raise
+    except OSError as error:
+        several = len(writers) > 1
+        done = [f"{one.directory.name}/{path}" if several else path for one in writers for path in one.done]
+        raise OutputError([failed(error, at, done)]) from error
+    finally:
+        for writer in writers:
+            writer.clean()
+
+
+class Writer:
+    """The passes over one output folder."""
 
     def __init__(self, top: int, directory: Path, survey: Iterable[Folder]) -> None:
         self.top = top
@@ -91,21 +121,22 @@ class Writer:
         self.done: list[str] = []
         self.at = directory
 
-    def run(self) -> None:
-        """Write all; raises OutputError with what was done before the error."""
-        try:
-            for folder in self.folders:
-                self._stage(folder)
-            for folder in self.folders:
-                self._replace(folder)
-            for folder in self.folders:
-                self._remove(folder)
-            if self.folders:
-                os.fsync(self.top)
-        except OSError as error:
-            raise OutputError([failed(error, self.at, self.done)]) from error
-        finally:
-            self._clean()
+    def stage(self) -> None:
+        """Put new files beside the old ones."""
+        for folder in self.folders:
+            self._stage(folder)
+
+    def replace(self) -> None:
+        """Rename them."""
+        for folder in self.folders:
+            self._replace(folder)
+
+    def remove(self) -> None:
+        """Remove what is stale."""
+        for folder in self.folders:
+            self._remove(folder)
+        if self.folders:
+            os.fsync(self.top)
 
     def _stage(self, folder: Folder) -> None:
         self.at = self.directory / folder.name
@@ -157,7 +188,7 @@ class Writer:
             with suppress(OSError):  # it holds files of the user's, and stays
                 os.rmdir(folder.name, dir_fd=self.top)
 
-    def _clean(self) -> None:
+    def clean(self) -> None:
         """Remove what was put beside and not renamed: nothing, unless a pass failed."""
         for folder in self.folders:
             if folder.exists and not self.staged[folder.name]:
