@@ -38,7 +38,7 @@ _AMOUNT = re.compile(r"[0-9]+(?:ms|s|m|h|Ki|Mi|Gi)")
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf", "infinity"})
 _ESCAPED = re.compile(r'[^ -~]|["\\]')
 _SHORT = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
-_PARTIAL = "# Only these fields are ours: apply with kubectl apply --server-side.\n"
+_PARTIAL = "# Only these fields are ours: kubectl apply --server-side --field-manager=meshdsl.\n"
 
 
 class _UnwritableError(ValueError):
@@ -82,7 +82,7 @@ def document(manifests: Iterable[Manifest], sources: Iterable[str]) -> str:
 
 
 def stream(manifests: Iterable[Manifest]) -> str:
-    """All objects in the order to apply them, for ``kubectl apply --server-side -f -``.
+    """All objects in the order to apply them, for ``kubectl apply --server-side --field-manager=meshdsl -f -``.
 
     It has no header: kept in a file, it is the user's file, which no build removes.
 

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 _EXISTING = click.Path(exists=True)
 
 
-@click.command(epilog="\b\nExample:\n  meshdsl build --cluster istio --out - | kubectl apply --server-side -f -\n")
+@click.command(
+    epilog="\b\nExample:\n  meshdsl build --cluster istio --out - |\n"
+    "    kubectl apply --server-side --field-manager=meshdsl -f -\n"
+)
 @click.argument("path", type=_EXISTING, required=False)
 @clusters
 @click.option("--out", metavar="DIR", help="Where to write, or '-' for one YAML stream of one cluster.")
@@ -72,7 +75,7 @@ def diff(
 
 
 @click.command(
-    epilog="\b\nExamples:\n  meshdsl explain prod/api --cluster istio\n  meshdsl explain MESH512\n"
+    epilog="\b\nExample:\n  meshdsl explain prod/api --cluster istio\n  meshdsl explain MESH512\n"
     "  meshdsl explain Canary\n"
 )
 @click.argument("subject", metavar="NAMESPACE/SERVICE|CODE|KIND", required=False)

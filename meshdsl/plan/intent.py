@@ -24,7 +24,7 @@ from meshdsl.plan.features import Feature, mark
 class Source:
     """Where a part of the plan comes from, and which approximations its author accepts there."""
 
-    origin: Origin | None = None
+    origin: Origin | None = field(default=None, compare=False)
     accept: frozenset[str] = frozenset()
 
 

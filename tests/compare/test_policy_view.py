@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from decimal import Decimal
@@ -469,13 +470,23 @@ def test_plans_that_differ_give_a_sentence_and_equal_ones_none(
     assert changes(after, after) == ()
 
 
+def _compiles(condition: intent.Condition) -> bool:
+    """Whether a value that is said to be a regular expression is one."""
+    try:
+        return not condition.regex or bool(re.compile(condition.value))
+    except re.error:
+        return False
+
+
 def leaves(part: Any) -> Iterator[Any]:
     """Copies of a part of a plan that differ from it in one leaf each."""
     if is_dataclass(part):
         for field in fields(part):
             if field.init and field.compare and field.name not in ("name", "namespace", "set_name", "number"):
                 for other in leaves(getattr(part, field.name)):
-                    yield replace(part, **{field.name: other})  # type: ignore[type-var]
+                    copy = replace(part, **{field.name: other})  # type: ignore[type-var]
+                    if not isinstance(copy, intent.Condition) or _compiles(copy):
+                        yield copy
     elif isinstance(part, tuple):
         for index, item in enumerate(part):
             yield from ((*part[:index], other, *part[index + 1 :]) for other in leaves(item))

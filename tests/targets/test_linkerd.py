@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from meshdsl.codes import linkerd as codes
-from meshdsl.diagnostics import Origin
+from meshdsl.diagnostics import Origin, Severity
 from meshdsl.manifest import Manifest, Phase
 from meshdsl.plan.features import Feature
 from meshdsl.plan.intent import (
@@ -93,7 +93,7 @@ def plan_of(*services: Service, namespace: Namespace | None = None, mesh: Mesh |
 def lowered(service: Service, target: Linkerd | None = None, namespace: Namespace | None = None) -> list[Manifest]:
     """What a service becomes, after the rules have been asked and an API server would have taken it."""
     target, plan = target or Linkerd(), plan_of(service, namespace=namespace)
-    assert list(target.check(plan)) == []
+    assert [d for d in target.check(plan) if d.severity is Severity.ERROR] == []
     found = list(target.lower_service(service, plan))
     if oracle.available():
         oracle.assert_valid(found, target)
@@ -110,7 +110,8 @@ def one(found: list[Manifest], kind: str, name: str) -> Any:
 
 
 def codes_of(*services: Service, target: Linkerd | None = None) -> list[str]:
-    return [d.code for d in (target or Linkerd()).check(plan_of(*services))]
+    found = (target or Linkerd()).check(plan_of(*services))
+    return [d.code for d in found if d.severity is Severity.ERROR]
 
 
 # --------------------------------------------------------------------------------------------------------- profile
@@ -832,3 +833,10 @@ def test_a_service_can_be_kept_out_of_the_mesh() -> None:
 
 def test_a_service_whose_workload_is_not_named_is_refused() -> None:
     assert codes_of(replace(API, proxy=Proxy(enrolled=True, source=HERE))) == ["MESH644"]
+
+
+def test_a_closed_service_that_does_not_speak_of_probes_is_warned_about() -> None:
+    service = closed(Allow(IN_MESH, ("GET",)))
+    found = list(Linkerd().check(plan_of(service)))
+    assert [(d.code, d.severity) for d in found] == [("MESH650", Severity.WARNING)]
+    assert list(Linkerd().check(plan_of(replace(service, probes_known=True)))) == []
