@@ -69,9 +69,10 @@ class Config:
 
     Attributes:
         root: folder of the file; ``policies`` and ``out`` are absolute, below it unless the file says otherwise.
-        name: of the policy set, a label value. Default: the project's name in ``pyproject.toml``, else the name of
-            ``root``.
-        policies: folder of the policy files, or one file; default ``policies``.
+        name: of the policy set, a label value. Default: the project's name in ``pyproject.toml``. Never the name of
+            a folder: it is written on every object, and another clone would be another set.
+        policies: folder of the policy files, or one file; default ``policies``. It need not be there.
+        policies_at: the line that says so, or that of the table.
         out: folder of the output; default ``out``.
         permit: what policy files may do beyond computing; default nothing.
         clusters: by name, in the order of the file.
@@ -80,9 +81,27 @@ class Config:
     root: Path
     name: str
     policies: Path
+    policies_at: Origin
     out: Path
     permit: tuple[Permission, ...]
     clusters: Mapping[str, Cluster]
+
+
+def overlap(root: Path, policies: Path, out: Path) -> str:
+    """What is wrong with an output folder: it may not be among its own sources, nor around the project.
+
+    Returns:
+        The end of a sentence about it, such as ``"contains the policies"``; empty if all is well.
+    """
+    where, sources, project = (Path(os.path.realpath(path)) for path in (out, policies, root))
+    if where != sources and where.is_relative_to(sources):
+        return "is inside the policies"
+    if sources.is_relative_to(where):
+        return "contains the policies"
+    return "contains the project" if project.is_relative_to(where) else ""
+
+
+OVERLAP_REASON = "the output folder holds nothing but output: files that are no longer made are removed"
 
 
 def read_config(path: Path | None) -> Config:
@@ -134,13 +153,26 @@ class _Reader:
         root = self.path.parent
         if not table:
             self._wrong("MESH001", "this file does not configure meshdsl", (), help="add a table [tool.meshdsl]")
-            return Config(root, "", root, root, (), {})
+            return self._nothing()
+        if not self._prefix and "meshdsl" in table_of(table, "tool"):
+            self._wrong(
+                "MESH004",
+                "meshdsl.toml has no table header [tool.meshdsl]: the whole file is that table",
+                ("tool", "meshdsl"),
+                help="leave the header out, and write [clusters.NAME] for [tool.meshdsl.clusters.NAME]",
+            )
+            return self._nothing()
         self._one_file_only()
         self._known(table, _TOP, ())
         policies = root / self._text(table, "policies", (), "policies")
         out = root / self._text(table, "out", (), "out")
         self._apart(root, policies, out)
-        return Config(root, self._name(table), policies, out, self._permit(table), self._clusters(table))
+        at = self._origin(("policies",))
+        return Config(root, self._name(table), policies, at, out, self._permit(table), self._clusters(table))
+
+    def _nothing(self) -> Config:
+        root = self.path.parent
+        return Config(root, "", root, self._origin(()), root, (), {})
 
     # -------------------------------------------------------------------------------------------------------- top level
 
@@ -164,11 +196,20 @@ class _Reader:
                 self._wrong("MESH005", f"name: {error}", ("name",))
                 return name
         project = table_of(self._document, "project").get("name")
-        name = project if isinstance(project, str) and self._prefix else self.path.parent.name
-        return re.sub(r"[^A-Za-z0-9_.-]+", "-", name)[:63].strip("-_.") or "meshdsl"
+        if isinstance(project, str) and self._prefix and (name := _as_label(project)):
+            return name
+        self._wrong(
+            "MESH011",
+            "the policy set has no name",
+            (),
+            reason="it is written on every object, and what is no longer made is found by it: two repositories that"
+            " apply to one cluster need two names",
+            help=f'add name = "{_as_label(self.path.parent.name) or "mesh"}", or another that no other repository has',
+        )
+        return ""
 
     def _empty(self, key: str) -> str:
-        self._wrong("MESH005", f"{key} is empty", (key,), help="leave it out for the default")
+        self._wrong("MESH005", f"{key} is empty", (key,), help='give it one, such as "shop"')
         return ""
 
     def _permit(self, table: Mapping[str, Any]) -> tuple[Permission, ...]:
@@ -184,21 +225,15 @@ class _Reader:
         return cast("tuple[Permission, ...]", permit)
 
     def _apart(self, root: Path, policies: Path, out: Path) -> None:
-        """The output must not be among its own sources, nor around the project."""
-        where = Path(os.path.realpath(out))
-        for name, other in (("the policies", policies), ("the project", root)):
-            real = Path(os.path.realpath(other))
-            inside = name == "the policies" and where.is_relative_to(real)
-            if real.is_relative_to(where) or inside:
-                relation = "is inside" if inside and where != real else "contains"
-                self._wrong(
-                    "MESH006",
-                    f"out {relation} {name}",
-                    ("out",) if self._line(("out",)) else ("policies",),
-                    reason="the output folder holds nothing but output: files that are no longer made are removed",
-                    help='give it a folder of its own, such as out = "out"',
-                )
-                return
+        relation = overlap(root, policies, out)
+        if relation:
+            self._wrong(
+                "MESH006",
+                f"out {relation}",
+                ("out",) if self._line(("out",)) else ("policies",),
+                reason=OVERLAP_REASON,
+                help='give it a folder of its own, such as out = "out"',
+            )
 
     # --------------------------------------------------------------------------------------------------------- clusters
 
@@ -280,7 +315,10 @@ class _Reader:
             return kind(**given)
         except ValueError as error:
             culprit = next((field for field, value in given.items() if _refuses(kind, field, value)), None)
-            self._wrong("MESH010", str(error), (*at, culprit) if culprit else at)
+            minor = re.match(r"v?(\d+\.\d+)", given["version"]) if culprit == "version" else None
+            nearest = minor[1] if minor and not _refuses(kind, "version", minor[1]) else ""
+            way_out = f'write "{nearest}": patch versions do not differ' if nearest else ""
+            self._wrong("MESH010", str(error), (*at, culprit) if culprit else at, help=way_out)
             return None
 
     def _typed(self, name: str, value: object, hint: Any, at: KeyPath) -> object:
@@ -351,12 +389,18 @@ class _Reader:
     def _line(self, at: KeyPath) -> int | None:
         return self._lines.get((*self._prefix, *at))
 
-    def _wrong(self, code: str, message: str, at: KeyPath, *, reason: str = "", help: str = "") -> None:
+    def _origin(self, at: KeyPath) -> Origin:
+        """The line of a key, or of the nearest table around it."""
         lines = (self._lines.get((*self._prefix, *at)[:end]) for end in range(len(self._prefix) + len(at), 0, -1))
-        line = next((line for line in lines if line is not None), 1)
-        self.found.append(
-            Diagnostic(code, message, Origin(str(self.path), line), ".".join(map(str, at)), reason=reason, help=help)
-        )
+        return Origin(str(self.path), next((line for line in lines if line is not None), 1))
+
+    def _wrong(self, code: str, message: str, at: KeyPath, *, reason: str = "", help: str = "") -> None:
+        field = ".".join(map(str, at))
+        self.found.append(Diagnostic(code, message, self._origin(at), field, reason=reason, help=help))
+
+
+def _as_label(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name)[:63].strip("-_.")
 
 
 def _refuses(kind: type[Target], field: str, value: object) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from meshdsl.diagnostics import ConfigError, Diagnostic, Origin
+from meshdsl.diagnostics import ConfigError, Diagnostic, Origin, OutputError
 
 FILES = ("meshdsl.toml", "pyproject.toml")
 """The files that can be a configuration, the one that is taken first before the other."""
@@ -32,7 +32,7 @@ def find_config(start: Path) -> Path | None:
         return start
     for folder in (start, *start.parents):
         for name in FILES:
-            if is_configuration(folder / name):
+            if is_configuration(folder / name) or _is_unreadable(folder / name):
                 return folder / name
     return None
 
@@ -53,17 +53,30 @@ def is_configuration(path: Path) -> bool:
         return re.search(rb"^\s*\[\s*tool\s*\.\s*[\"']?meshdsl", data, re.MULTILINE) is not None
 
 
+def _is_unreadable(path: Path) -> bool:
+    """Whether a file is there and cannot be opened, so that nobody can tell whether it is a configuration."""
+    try:
+        path.open("rb").close()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return False
+    except OSError:
+        return True
+    return False
+
+
 def parse(path: Path) -> tuple[dict[str, Any], str]:
     """The document and its text.
 
     Raises:
-        ConfigError: it cannot be read, or is no TOML.
+        ConfigError: it cannot be read (exit code 3, unless it is not there), or is no TOML.
     """
+    exit_code = ConfigError.exit_code
     try:
         text = path.read_bytes().decode("utf-8").replace("\r\n", "\n")
         return tomllib.loads(text), text
     except OSError as error:
-        found = Diagnostic("MESH002", f"{path.name} cannot be read: {error.strerror}", Origin(str(path), 1))
+        found = Diagnostic("MESH002", f"{path.name} cannot be read: {error.strerror}", Origin(str(path), 0))
+        exit_code = exit_code if isinstance(error, FileNotFoundError) else OutputError.exit_code
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         found = Diagnostic("MESH002", f"{path.name} is not UTF-8", Origin(str(path), line), help="save it as UTF-8")
@@ -74,7 +87,9 @@ def parse(path: Path) -> tuple[dict[str, Any], str]:
         place = re.search(r" \(at line (\d+), column (\d+)\)$", said)
         line = int(place[1]) if place else max(1, text.rstrip().count("\n") + 1)
         found = Diagnostic("MESH002", f"{path.name} is not TOML: {said}", Origin(str(path), line))
-    raise ConfigError([found])
+    failed = ConfigError([found])
+    failed.exit_code = exit_code
+    raise failed
 
 
 def table_of(document: Mapping[str, Any], key: str) -> dict[str, Any]:

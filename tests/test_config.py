@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ def wrong(folder: Path, text: str, name: str = "meshdsl.toml") -> list[Diagnosti
     with pytest.raises(ConfigError) as caught:
         read_config(write(folder, text, name))
     assert caught.value.exit_code == 2
-    return list(caught.value.diagnostics)
+    return [found for found in caught.value.diagnostics if found.code != "MESH011"]  # most texts have no name
 
 
 def test_a_configuration_is_read(tmp_path: Path) -> None:
@@ -69,10 +70,22 @@ def test_the_name_is_that_of_the_project_whatever_the_checkout_is_called(tmp_pat
     assert read_config(write(tmp_path, text, "pyproject.toml")).name == "My-Shop"
 
 
-def test_without_a_project_the_name_is_that_of_the_folder(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("file", "text", "line"),
+    [
+        ("meshdsl.toml", '[clusters.a]\ntarget = "istio"\n', 1),
+        ("pyproject.toml", '[tool.x]\n[tool.meshdsl]\n[tool.meshdsl.clusters.a]\ntarget = "istio"\n', 2),
+        ("pyproject.toml", '[project]\nname = "!"\n[tool.meshdsl.clusters.a]\ntarget = "istio"\n', 3),
+    ],
+)
+def test_the_name_never_comes_from_the_folder(tmp_path: Path, file: str, text: str, line: int) -> None:
     folder = tmp_path / "_a shop!"
     folder.mkdir()
-    assert read_config(write(folder, '[clusters.a]\ntarget = "istio"\n')).name == "a-shop"
+    with pytest.raises(ConfigError) as caught:
+        read_config(write(folder, text, file))
+    (found,) = caught.value.diagnostics
+    assert (found.code, found.origin and found.origin.line) == ("MESH011", line)
+    assert 'name = "a-shop"' in found.help
 
 
 def test_the_nearest_configuration_upwards_is_found(tmp_path: Path) -> None:
@@ -140,6 +153,9 @@ C = '[clusters.a]\ntarget = "istio"\n'
         ("[clusters]\na = 3\n", "MESH005", 2, "a table"),
         ("name = 'a'\nname = 'b'\n" + C, "MESH002", 2, "TOML"),
         ("name = 'a\n", "MESH002", 1, "TOML"),
+        ("[clusters.a]\ntarget = 'istio'\nversion = '1.30.2'\n", "MESH010", 3, 'write "1.30"'),
+        ("[clusters.a]\ntarget = 'istio'\nversion = 'v1.30'\n", "MESH010", 3, 'write "1.30"'),
+        ("\n[tool.meshdsl]\nname = 's'\n[tool.meshdsl.clusters.a]\ntarget = 'istio'\n", "MESH004", 2, "[clusters.NAME]"),
     ],
 )  # fmt: skip
 def test_a_mistake_has_its_code_and_line(tmp_path: Path, text: str, code: str, line: int, says: str) -> None:
@@ -162,6 +178,27 @@ def test_a_file_that_cannot_be_read_is_an_error_of_the_configuration(tmp_path: P
     with pytest.raises(ConfigError) as caught:
         read_config(tmp_path / "meshdsl.toml")
     assert "UTF-8" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["pyproject.toml", "meshdsl.toml"])
+def test_a_file_without_permission_is_not_passed_over_and_exits_with_3(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    file = write(tmp_path, GOOD, name)
+
+    real_open, real_read = Path.open, Path.read_bytes
+
+    def denied(path: Path, *arguments: Any) -> Any:
+        if path == file:
+            raise PermissionError(13, "Permission denied")
+        return real_open(path, *arguments) if arguments else real_read(path)
+
+    monkeypatch.setattr(Path, "open", denied)
+    monkeypatch.setattr(Path, "read_bytes", denied)
+    with pytest.raises(ConfigError, match="Permission denied") as caught:
+        read_config(find_config(tmp_path))
+    assert caught.value.exit_code == 3
+    assert [d.origin.file for d in caught.value.diagnostics if d.origin] == [str(file)]
 
 
 @pytest.mark.parametrize("depth", [100, 10_000, 200_000])

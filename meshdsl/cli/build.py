@@ -6,6 +6,7 @@ from policies that are wrong for another.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -14,13 +15,15 @@ from pathlib import Path
 import click
 
 from meshdsl import output, render
+from meshdsl.cli.changes import first_change
 from meshdsl.cli.console import Console
 from meshdsl.cli.memory import no_collection
 from meshdsl.cli.progress import Progress
 from meshdsl.cli.project import Choice, Job, Project, project
 from meshdsl.compiler import Bundle
 from meshdsl.compiler import build as compile_for
-from meshdsl.diagnostics import CompileError, Diagnostic, MeshdslError, Origin
+from meshdsl.config import OVERLAP_REASON, find_config, overlap
+from meshdsl.diagnostics import CompileError, ConfigError, Diagnostic, MeshdslError, Origin
 from meshdsl.loading.load import PolicyFiles, read
 
 STREAM = "-"
@@ -44,7 +47,7 @@ class Built:
 class Counts:
     """A build in numbers: policies and services of the cluster that has the most, objects and files of all of them.
 
-    Of a check, the files are those that a build would touch.
+    Of a check, the files are those that a build would touch: they are reported under other names.
     """
 
     clusters: int
@@ -54,6 +57,11 @@ class Counts:
     written: int = 0
     unchanged: int = 0
     removed: int = 0
+
+    def summary(self, *, check: bool) -> dict[str, int]:
+        """For reports: what a check counts is not done."""
+        names = {"written": "to_write", "removed": "to_remove"} if check else {}
+        return {names.get(name, name): number for name, number in asdict(self).items()}
 
 
 def build(console: Console, choice: Choice, out: str | None, *, check: bool) -> int:
@@ -70,39 +78,70 @@ def build(console: Console, choice: Choice, out: str | None, *, check: bool) -> 
 
     Raises:
         MeshdslError: with what is wrong for any cluster; nothing is written then.
+        click.UsageError: options that do not go together.
     """
     start = time.monotonic()
+    if out == STREAM and check:
+        raise click.UsageError("--check compares with files: it does not go with --out -")
+    if choice.target is not None and out is None:
+        _refuse_out_of_a_configuration(choice.target)
     found = project(choice)
     if out == STREAM:
-        _refuse_stream(found, check=check)
+        _refuse_stream(found)
         console.output_taken = True
     elif out is not None:
         # Where the folder is not the configuration's own, what else is in it is not ours to judge.
         found = replace(found, out=Path.cwd() / out, complete=False)
+    if out != STREAM:
+        _refuse_overlap(found)
     late: tuple[Diagnostic, ...] = ()
-    with no_collection(), Progress(1 + 2 * len(found.jobs) + check, shown=console.verbosity >= 0) as progress:
+    with no_collection(), Progress(2 + (1 + check) * len(found.jobs), shown=console.verbosity >= 0) as progress:
         progress.step("loading policies")
         files = read(found.policies, permit=found.permit)
         built = _compile(found, files, progress, keep=check or out == STREAM)
         counts = _counts(built)
         if check:
-            late = tuple(_check(found, built, counts, progress))
+            late = tuple(_check(console, found, built, counts, progress))
         elif out != STREAM:
             _write(console, found, built, counts, progress)
     if out == STREAM:
         console.write("".join(render.stream(one.bundle.manifests) for one in built if one.bundle))
     warnings = (warning for one in built for warning in one.warnings)
-    console.report([*files.warnings, *warnings, *late], asdict(counts))
+    console.report([*files.warnings, *warnings, *late], counts.summary(check=check))
     console.result(_line(counts, late, time.monotonic() - start, check=check, streamed=out == STREAM))
     return 1 if late else 0
 
 
-def _refuse_stream(found: Project, *, check: bool) -> None:
-    if check:
-        raise click.UsageError("--check compares with files: it does not go with --out -")
+def _refuse_stream(found: Project) -> None:
     if len(found.jobs) != 1:
         names = ", ".join(job.name for job in found.jobs)
         raise click.UsageError(f"--out - is for one cluster: choose one with --cluster; there are {names}")
+
+
+def _refuse_out_of_a_configuration(target: str) -> None:
+    """The default folder is that of the configured clusters, one of which may be called like the mesh."""
+    configuration = find_config(Path())
+    if configuration is not None:
+        shown = os.path.relpath(configuration)
+        raise click.UsageError(
+            f"--target {target} takes no profile from {shown}, and must not write over what the clusters there have in"
+            " the output folder: say where to with --out DIR, or choose one of these clusters with --cluster"
+        )
+
+
+def _refuse_overlap(found: Project) -> None:
+    relation = overlap(found.root, found.policies, found.out)
+    if relation:
+        raise ConfigError(
+            [
+                Diagnostic(
+                    "MESH006",
+                    f"the output folder {_shown(found, found.out)} {relation}",
+                    reason=OVERLAP_REASON,
+                    help="give it a folder of its own, such as --out out",
+                )
+            ]
+        )
 
 
 def _compile(found: Project, files: PolicyFiles, progress: Progress, *, keep: bool) -> list[Built]:
@@ -151,32 +190,25 @@ def _counts(built: list[Built]) -> Counts:
 
 
 def _write(console: Console, found: Project, built: list[Built], counts: Counts, progress: Progress) -> None:
-    for one in built:
-        progress.step(f"writing {one.job.name}")
-        _write_folder(console, found.root, found.out / one.job.name, one.files, counts)
+    progress.step(f"writing {_number(len(built), 'cluster')}")
+    written = output.write_all({found.out / one.job.name: one.files for one in built}, root=found.root)
+    for folder, done in written.items():
+        counts.written += len(done.written)
+        counts.unchanged += len(done.unchanged)
+        counts.removed += len(done.removed)
+        for verb, paths in (("wrote", done.written), ("removed", done.removed)):
+            for path in paths:
+                console.detail(f"{verb} {folder / path}")
     for folder, _ in _former_clusters(found):
-        removed = _write_folder(console, found.root, folder, {}, counts).removed
         shown = _shown(found, folder)
-        console.note(f"removed {_files(len(removed))} of {shown}: no cluster of that name is configured")
-
-
-def _write_folder(
-    console: Console, root: Path, folder: Path, files: Mapping[str, str], counts: Counts
-) -> output.Written:
-    done = output.write(files, folder, root=root)
-    counts.written += len(done.written)
-    counts.unchanged += len(done.unchanged)
-    counts.removed += len(done.removed)
-    for verb, paths in (("wrote", done.written), ("removed", done.removed)):
-        for path in paths:
-            console.detail(f"{verb} {folder / path}")
-    return done
+        console.note(f"{shown} belongs to no configured cluster: delete it, or add the cluster")
 
 
 def _former_clusters(found: Project) -> Iterator[tuple[Path, tuple[str, ...]]]:
     """Folders beside those of the clusters in which there are files that an earlier build made, and these files.
 
-    Only what opens with our mark is ever reported or removed there, and no symbolic link is followed.
+    They are only reported: a cluster may be gone from the configuration by mistake, or the folder be the work of a
+    program. Only what opens with our mark counts, and no symbolic link is followed.
     """
     if not found.complete or not found.out.is_dir():
         return
@@ -188,7 +220,9 @@ def _former_clusters(found: Project) -> Iterator[tuple[Path, tuple[str, ...]]]:
                 yield folder, stale
 
 
-def _check(found: Project, built: list[Built], counts: Counts, progress: Progress) -> Iterator[Diagnostic]:
+def _check(
+    console: Console, found: Project, built: list[Built], counts: Counts, progress: Progress
+) -> Iterator[Diagnostic]:
     """What a build would change, and what would come out otherwise another time."""
     for one in built:
         folder = found.out / one.job.name
@@ -197,16 +231,18 @@ def _check(found: Project, built: list[Built], counts: Counts, progress: Progres
         counts.written += len(different.missing) + len(different.changed)
         counts.removed += len(different.stale)
         counts.unchanged += len(one.files) - len(different.missing) - len(different.changed)
-        for code, message, paths in (
-            ("MESH061", "this file is missing", different.missing),
-            ("MESH062", "this file is not what the policies say", different.changed),
-            ("MESH063", "no policy makes this file any more", different.stale),
+        for code, message, way_out, paths in (
+            ("MESH061", "this file is missing", "", different.missing),
+            ("MESH062", "this file is not what the policies say", _CHANGED, different.changed),
+            ("MESH063", "no policy makes this file any more", "", different.stale),
         ):
-            yield from (_out_of_date(code, message, folder / path) for path in paths)
+            yield from (_out_of_date(code, message, folder / path, way_out) for path in paths)
+        if console.verbosity > 0:
+            for path in different.changed:
+                console.detail(first_change(folder / path, one.files[path], _shown(found, folder / path)))
     for folder, stale in _former_clusters(found):
-        counts.removed += len(stale)
-        for path in stale:
-            yield _out_of_date("MESH063", "this file belongs to no configured cluster", folder / path)
+        message = f"{_files(len(stale))} of this folder belong{'s' * (len(stale) == 1)} to no configured cluster"
+        yield _out_of_date("MESH063", message, folder, "delete the folder, or add the cluster; a build leaves it alone")
     from meshdsl.perturb import Request, not_reproducible
 
     progress.step("building a second time")
@@ -215,8 +251,11 @@ def _check(found: Project, built: list[Built], counts: Counts, progress: Progres
     yield from not_reproducible(request, {one.job.name: one.bundle for one in built if one.bundle})
 
 
-def _out_of_date(code: str, message: str, path: Path) -> Diagnostic:
-    return Diagnostic(code, message, Origin(str(path), 0))
+_CHANGED = "run meshdsl build and commit what it writes; first move what was edited by hand into the policies"
+
+
+def _out_of_date(code: str, message: str, path: Path, help: str) -> Diagnostic:
+    return Diagnostic(code, message, Origin(str(path), 0), help=help)
 
 
 def _shown(found: Project, path: Path) -> str:
@@ -232,7 +271,7 @@ def _line(counts: Counts, late: tuple[Diagnostic, ...], seconds: float, *, check
     if streamed:
         return f"Built {made} in {seconds:.1f} s"
     if late:
-        stale = sum(one.code in ("MESH061", "MESH062", "MESH063") for one in late)
+        stale = counts.written + counts.removed
         advice = f"{_files(stale)} out of date: run `meshdsl build` and commit what it writes" if stale else ""
         return f"Checked {made}: {advice or _number(len(late), 'finding')}, in {seconds:.1f} s"
     files = f"{_files(counts.written)} written, {counts.unchanged} unchanged, {counts.removed} removed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -69,12 +70,20 @@ def project(choice: Choice) -> Project:
 
     Raises:
         click.UsageError: ``--cluster`` and ``--target`` together.
-        ConfigError: there is no configuration, it is wrong, or it has no such cluster.
+        ConfigError: there is no configuration, it is wrong, it has no such cluster, or the policies are not there.
     """
     if choice.target is not None:
         if choice.clusters:
             raise click.UsageError("--cluster and --target exclude each other: a cluster has its target")
         root = Path.cwd()
+        if choice.path is None and not _is_there(root / "policies"):
+            raise ConfigError(
+                [
+                    Diagnostic(
+                        "MESH101", "there is no folder 'policies' here", help="name the folder or file of the policies"
+                    )
+                ]
+            )
         job = Job(
             choice.target, default_target(choice.target), Environment(cluster=choice.target, target=choice.target)
         )
@@ -84,6 +93,20 @@ def project(choice: Choice) -> Project:
     unknown = [name for name in names if name not in config.clusters]
     if unknown:
         raise ConfigError(_unknown(name, config.clusters) for name in unknown)
+    if not _is_there(config.policies):
+        shown = os.path.relpath(config.policies, config.root)
+        raise ConfigError(
+            [
+                Diagnostic(
+                    "MESH101",
+                    f"there is no file or folder {shown!r}",
+                    config.policies_at,
+                    "policies",
+                    reason="it is where the policies are",
+                    help='make it, or say where they are: policies = "…"',
+                )
+            ]
+        )
     return Project(
         config.root,
         config.name,
@@ -94,6 +117,17 @@ def project(choice: Choice) -> Project:
         # A folder outside of the repository may be shared with other repositories.
         complete=not choice.clusters and config.out.is_relative_to(config.root),
     )
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is anything; where that cannot be told, who reads it says why."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def default_target(name: str) -> Target:

@@ -29,9 +29,11 @@ _COMMANDS: tuple[Page, ...] = (
     Page(
         "MESH063",
         "An output file is stale",
-        "The file was made by an earlier build, and no policy makes it any more; or it is in the folder of a cluster "
-        "that is no longer configured. If it is applied, it still does what nobody asks for. "
-        "`meshdsl build` removes it. Only files that open with the mark of meshdsl are ever called stale.",
+        "The file was made by an earlier build, and no policy makes it any more. If it is applied, it still does what "
+        "nobody asks for. `meshdsl build` removes it. Or a whole folder belongs to a cluster that is not configured: "
+        "that a build leaves alone, because the cluster may be missing by mistake, or a program may have written the "
+        "folder; delete it yourself, or add the cluster. Only files that open with the mark of meshdsl are ever called "
+        "stale.",
     ),
     Page(
         "MESH071",
@@ -126,6 +128,14 @@ _CONFIGURATION: tuple[Page, ...] = (
         "A profile that the target does not have",
         "The profile of a target (its version, domains, Gateway API channel and so on) decides what correct output "
         "is. The message says what the target does not take: most often a version that this meshdsl does not know.",
+    ),
+    Page(
+        "MESH011",
+        "No name",
+        "The name of the policy set is written on every object as the label `meshdsl.dev/set`, and `meshdsl diff` "
+        "finds by it what is no longer made. So it must not depend on what the folder of a clone is called, and two "
+        "repositories that apply to one cluster need two names: with one name, each would show the other's objects as "
+        'deletions. Write `name = "shop"`. In a `pyproject.toml` the name of the project is the default.',
     ),
 )
 

@@ -18,7 +18,7 @@ from meshdsl.report.support import TARGETS
 from meshdsl.targets.base import Target
 
 TOP_DEFAULTS: Mapping[str, str] = {
-    "name": "the project's name, or that of the folder",
+    "name": "the project's name; needed in a meshdsl.toml",
     "policies": '`"policies"`',
     "out": '`"out"`',
     "permit": "`[]`",

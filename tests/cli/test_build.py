@@ -167,6 +167,7 @@ def test_a_target_needs_no_configuration(project: Path, target: str) -> None:
     assert meshdsl("build", "--target", target, "policies/shop.py", "--out", "other", cwd=project).returncode == 0
     assert set(tree(project / "other" / target)) == set(tree(project / "out" / target))
     assert meshdsl("build", "--target", target, "--check", cwd=project).returncode == 0
+    assert meshdsl("build", "--target", target, cwd=project / "other").returncode == 2
 
 
 def test_check_names_what_is_missing_changed_and_stale(project: Path) -> None:
@@ -179,6 +180,7 @@ def test_check_names_what_is_missing_changed_and_stale(project: Path) -> None:
     done = meshdsl("build", "--check", cwd=project)
     assert done.returncode == 1
     assert "out/eu/prod/api.yaml: error MESH062: this file is not what the policies say\n" in done.stderr
+    assert "help: run meshdsl build and commit" in done.stderr
     assert "out/us/prod/api.yaml: error MESH061: this file is missing\n" in done.stderr
     assert "out/eu/prod/old.yaml: error MESH063: no policy makes this file any more\n" in done.stderr
     assert "3 files out of date" in done.stdout
@@ -197,14 +199,80 @@ def test_the_folder_of_a_former_cluster_is_stale_and_foreign_files_in_it_stay(pr
     assert meshdsl("build", "--check", "--cluster", "eu", cwd=project).returncode == 0
     done = meshdsl("build", "--check", cwd=project)
     assert done.returncode == 1
-    assert "out/old/prod/api.yaml: error MESH063: this file belongs to no configured cluster\n" in done.stderr
+    assert "out/old: error MESH063: 2 files of this folder belong to no configured cluster\n" in done.stderr
     assert "mine" not in done.stderr
     assert meshdsl("build", "--cluster", "eu", cwd=project).returncode == 0
     assert (out / "old" / "prod" / "api.yaml").exists()
     done = meshdsl("build", cwd=project)
-    assert "of out/old: no cluster of that name is configured" in done.stderr
-    assert set(tree(out / "old")) == {"prod/mine.yaml"}
+    assert done.returncode == 0
+    assert done.stderr == "out/old belongs to no configured cluster: delete it, or add the cluster\n"
+    assert set(tree(out / "old")) == {*tree(out / "eu"), "prod/mine.yaml"}
     assert set(tree(out / "notes")) == {"readme.md"}
+    assert "run `meshdsl build`" not in meshdsl("build", "--check", cwd=project).stdout
+
+
+def test_what_is_wrong_in_the_output_of_one_cluster_leaves_all_as_they_are(project: Path) -> None:
+    assert meshdsl("build", cwd=project).returncode == 0
+    add(project, '\npolicies.append(Timeout(web, "9s"))\n')
+    (project / "out" / "us" / "prod" / "web.yaml").write_text("mine\n")
+    before = tree(project / "out")
+    done = meshdsl("build", cwd=project)
+    assert done.returncode == 3
+    assert "out/us/prod/web.yaml is not ours" in done.stderr
+    assert tree(project / "out") == before
+
+
+def test_an_output_folder_that_is_a_file_is_named(project: Path) -> None:
+    (project / "out").write_text("x")
+    done = meshdsl("build", cwd=project)
+    assert done.returncode == 3
+    assert "/out is not a folder." in done.stderr
+
+
+@pytest.mark.parametrize("out", ["policies", ".", "..", "policies/below"])
+def test_output_among_its_sources_is_refused_as_in_the_configuration(project: Path, out: str) -> None:
+    before = tree(project)
+    for arguments in (["build"], ["build", "--target", "istio"], ["build", "--target", "istio", "policies/shop.py"]):
+        if arguments[-1].endswith(".py") and out.startswith("policies"):
+            continue
+        done = meshdsl(*arguments, "--out", out, cwd=project)
+        assert (done.returncode, "MESH006" in done.stderr) == (2, True), done
+    assert tree(project) == before
+
+
+def test_a_mesh_without_its_profile_never_goes_where_a_configured_cluster_is(project: Path) -> None:
+    for arguments in ([], ["--check"]):
+        done = meshdsl("build", "--target", "istio", *arguments, cwd=project / "policies")
+        assert done.returncode == 2
+        assert "--out DIR" in done.stderr
+        assert "../pyproject.toml" in done.stderr
+    assert meshdsl("build", "--target", "istio", "--out", "-", cwd=project).returncode == 0
+    assert meshdsl("build", "--target", "istio", "--out", "trial", cwd=project).returncode == 0
+    assert not (project / "out").exists()
+
+
+def test_a_missing_policies_folder_is_shown_in_the_configuration(project: Path) -> None:
+    (project / "pyproject.toml").write_text(CONFIG.replace('"shop"', '"shop"\npolicies = "polcies"'))
+    done = meshdsl("build", cwd=project)
+    assert done.returncode == 2
+    assert "pyproject.toml:4: error MESH101: there is no file or folder 'polcies'" in done.stderr
+
+
+def test_a_copy_of_the_repository_under_another_name_builds_the_same(project: Path) -> None:
+    assert meshdsl("build", cwd=project).returncode == 0
+    copy = shutil.copytree(project, project.parent / "another name")
+    assert meshdsl("build", "--check", cwd=copy).returncode == 0
+
+
+def test_a_check_shows_the_first_change_of_a_file_when_asked(project: Path) -> None:
+    assert meshdsl("build", cwd=project).returncode == 0
+    file = project / "out" / "eu" / "prod" / "api.yaml"
+    file.write_text(file.read_text().replace("weight: 10\n", "weight: 11\n") + "# end\n" * 1000)
+    done = meshdsl("build", "--check", "-v", cwd=project)
+    assert "--- out/eu/prod/api.yaml\n+++ what the policies say\n" in done.stderr
+    assert "weight: 11\n+" in done.stderr
+    assert len(done.stderr.splitlines()) < 40
+    assert "weight" not in meshdsl("build", "--check", cwd=project).stderr
 
 
 def test_another_output_folder_is_never_searched_for_former_clusters(project: Path) -> None:
@@ -223,7 +291,8 @@ def test_output_that_depends_on_the_surroundings_is_found_by_check(project: Path
     assert "policies/shop.py:14: error MESH131: VirtualService prod/web" in done.stderr
     document = json.loads(meshdsl("build", "--check", "--format", "json", cwd=project, TZ="UTC").stdout)
     assert {one["code"] for one in document["diagnostics"]} == {"MESH131"}
-    assert document["summary"]["written"] == 0
+    assert document["summary"]["to_write"] == 0
+    assert "written" not in document["summary"]
 
 
 def test_quiet_says_nothing_and_verbose_names_the_files(project: Path) -> None:

@@ -74,7 +74,9 @@ def test_the_shells_get_their_completion_scripts(shell: str, tmp_path: Path) -> 
 
 
 def test_clusters_and_commands_are_completed(tmp_path: Path) -> None:
-    (tmp_path / "meshdsl.toml").write_text('[clusters.prod-eu]\ntarget = "istio"\n[clusters.dev]\ntarget = "linkerd"\n')
+    (tmp_path / "meshdsl.toml").write_text(
+        'name = "s"\n[clusters.prod-eu]\ntarget = "istio"\n[clusters.dev]\ntarget = "linkerd"\n'
+    )
 
     def completed(words: str) -> str:
         return meshdsl(
