@@ -56,7 +56,7 @@ def explain(console: Console, subject: str | None, choice: Choice) -> int:
             " meshdsl explain Canary"
         )
     if "/" not in subject:
-        console.write(_page(subject))
+        console.write(_page(subject, choice))
     else:
         meant = _meant(choice)
         texts = list(_meanings(meant, subject))
@@ -77,18 +77,32 @@ def listing(console: Console, what: str, *, markdown: bool) -> int:
     return 0
 
 
-def _page(name: str) -> str:
-    """The page of a code or a kind."""
+def _page(name: str, choice: Choice) -> str:
+    """The page of a code or a kind; a service of that name is pointed at."""
     found = pages.page(name.upper())
     if found is not None:
         return pages.page_text(found)
     text = reference.kind_text(name)
     if text:
         return text
+    services = _services_of_name(name, choice)
+    if services:
+        meant = " or ".join(repr(service) for service in services[:5])
+        message = f"{name!r} is a service's name without its namespace"
+        raise ConfigError([Diagnostic("MESH071", message, help=f"did you mean {meant}?")])
     close = pages.nearest(name.upper()) or reference.nearest_kind(name)
     meant = f"did you mean {close}? " if close else ""
     way_out = f"{meant}meshdsl explain --codes and --kinds list them all; a service is NAMESPACE/SERVICE"
     raise ConfigError([Diagnostic("MESH072", f"there is no code or kind {name!r}", help=way_out)])
+
+
+def _services_of_name(name: str, choice: Choice) -> list[str]:
+    """The services of a name in any namespace; none where the policies cannot be read, as they were not asked for."""
+    try:
+        plans = [one.plan for one in _meant(choice)]
+    except (MeshdslError, click.UsageError):
+        return []
+    return sorted({str(service) for plan in plans for service in plan.services if service.name == name})
 
 
 def _meant(choice: Choice) -> list[Meant]:

@@ -37,4 +37,11 @@ PAGES: tuple[Page, ...] = (
         "accept=(…) names approximations by their codes, such as MESH521. This one is not the code of anything that"
         " could be accepted, so it would accept nothing. The code stands in the error that you want to accept.",
     ),
+    Page(
+        "MESH206",
+        "an object that is changed",
+        "What a policy file declares cannot be changed afterwards: others may refer to it already, and a reader of its"
+        " line would not see what it means. Give the value where the object is built. For one that depends on"
+        ' something, decide first and build once: Timeout(api, "9s" if slow else "3s").',
+    ),
 )

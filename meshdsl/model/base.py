@@ -15,9 +15,9 @@ import sys
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Annotated, Any, ClassVar, Literal, cast, dataclass_transform
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast, dataclass_transform
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic._internal._model_construction import ModelMetaclass
 
 from meshdsl.diagnostics import Diagnostic, Origin, PolicyError
@@ -37,7 +37,15 @@ class Recorder:
 
 
 TargetName = Literal["istio", "ambient", "linkerd"]
-AcceptedCode = Annotated[str, Field(pattern=r"^MESH\d{3}$")]
+
+
+def _code(value: str) -> str:
+    if re.fullmatch(r"MESH[0-9]{3}", value) is None:
+        raise ValueError(f'a code is written like "MESH521", with three digits, not {value!r}')
+    return value
+
+
+AcceptedCode = Annotated[str, AfterValidator(_code)]
 
 RECORDER: ContextVar[Recorder | None] = ContextVar("meshdsl_recorder", default=None)
 """The recorder of the load that is going on in this context, if one is."""
@@ -85,6 +93,33 @@ class Declared(BaseModel, metaclass=_DeclaredMeta):
             return
         if recorder is not None and self._recorded:
             recorder.built.append(self)
+
+    if not TYPE_CHECKING:  # type checkers know that it is frozen, and would take these for leave to set any attribute
+
+        def __setattr__(self, name: str, value: object) -> None:
+            raise _unchangeable(self, name)
+
+        def __delattr__(self, name: str) -> None:
+            raise _unchangeable(self, name)
+
+
+def _unchangeable(built: Declared, name: str) -> PolicyError:
+    kind = type(built).__name__
+    given = name in type(built).model_fields
+    return PolicyError(
+        [
+            Diagnostic(
+                "MESH206",
+                f"a {kind} cannot be changed once it is built",
+                _origin(kind),
+                reason="it may be in use already, and what was written at its line would not be what it means",
+                help=f"give {name}=… where it is built, or build another {kind}"
+                if given
+                else f"{kind} takes {', '.join(_arguments(type(built)))}",
+                related=(("built here", built.origin),),
+            )
+        ]
+    )
 
 
 def _origin(name: str) -> Origin:

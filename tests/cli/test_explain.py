@@ -21,32 +21,39 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_a_service_is_explained_with_the_line_of_each_part(project: Path) -> None:
-    done = meshdsl("explain", "shop/api", cwd=project)
+    done = meshdsl("explain", "prod/api", cwd=project)
     assert (done.returncode, done.stderr) == (0, "")
     lines = {line.strip() for line in done.stdout.splitlines()}
     found = {" ".join(line.split()) for line in lines}
-    assert "shop/api policies/inventory.py:7 Service" in found
+    assert "prod/api policies/inventory.py:8 Service" in found
     assert "goes to v1 90 %, v2 10 % policies/traffic.py:7 Canary" in found
     assert "timeout 5s, all tries together policies/traffic.py:8 Timeout" in found
     assert "timeout 15s, all tries together policies/traffic.py:9 Timeout" in found
-    assert "allowed: service account shop/web, GET or POST policies/access.py:10 Allow" in found
+    assert "allowed: service account prod/web, GET or POST policies/access.py:10 Allow" in found
     assert "not retried" in found
     assert "mTLS: strict policies/access.py:8 MutualTls" in found
     assert "proxy: in the mesh policies/access.py:7 Proxy" in found
 
 
 def test_with_a_cluster_levels_and_objects_are_named(project: Path) -> None:
-    done = meshdsl("explain", "shop/api", "--cluster", "linkerd", cwd=project)
+    done = meshdsl("explain", "prod/api", "--cluster", "linkerd", cwd=project)
     assert done.returncode == 0
     assert "On linkerd (Linkerd" in done.stdout
     assert "MESH501 split by weight" in done.stdout
-    assert "HTTPRoute shop/api" in done.stdout
+    assert "HTTPRoute prod/api" in done.stdout
 
 
 def test_an_unknown_service_has_the_nearest_name(project: Path) -> None:
-    done = meshdsl("explain", "shop/apy", cwd=project)
+    done = meshdsl("explain", "prod/apy", cwd=project)
     assert done.returncode == 2
-    assert "did you mean 'shop/api'?" in done.stderr
+    assert "did you mean 'prod/api'?" in done.stderr
+
+
+def test_a_service_without_its_namespace_is_found(project: Path) -> None:
+    done = meshdsl("explain", "api", cwd=project)
+    assert done.returncode == 2
+    assert "/api'?" in done.stderr
+    assert "there is no code or kind 'apo'" in meshdsl("explain", "apo", cwd=project).stderr
 
 
 def test_every_code_has_a_page(tmp_path: Path) -> None:

@@ -127,13 +127,14 @@ def test_every_setting_has_a_text_and_every_permission_is_explained() -> None:
 
 
 def test_the_defaults_of_the_page_are_those_of_an_empty_configuration(tmp_path: Path) -> None:
-    (tmp_path / "meshdsl.toml").write_text('clusters.one.target = "istio"\n')
-    read = config.read_config(tmp_path / "meshdsl.toml")
+    text = '[project]\nname = "shop"\n[tool.meshdsl]\nclusters.one.target = "istio"\n'
+    (tmp_path / "pyproject.toml").write_text(text)
+    read = config.read_config(tmp_path / "pyproject.toml")
     assert (read.policies, read.out, read.permit, read.name) == (
         tmp_path / "policies",
         tmp_path / "out",
         (),
-        tmp_path.name,
+        "shop",
     )
     assert read.clusters["one"].context == ""
     assert set(read.clusters["one"].environment) == {"cluster", "target"}
