@@ -10,13 +10,16 @@ from importlib.resources import files as resources
 from pathlib import Path
 
 from meshdsl.cli.console import Console
+from meshdsl.cli.installed import requirement
 from meshdsl.diagnostics import ConfigError, Diagnostic, OutputError
 from meshdsl.version import VERSION
 
 FILES = {
     "pyproject.toml": "pyproject.toml.j2",
     "README.md": "README.md.j2",
+    "requirements-mesh.txt": "requirements-mesh.txt.j2",
     ".gitignore": "gitignore.j2",
+    ".gitattributes": "gitattributes.j2",
     ".github/workflows/mesh.yaml": "mesh.yaml.j2",
     "policies/inventory.py": "inventory.py.j2",
     "policies/traffic.py": "traffic.py.j2",
@@ -76,7 +79,7 @@ def _render(directory: Path) -> dict[str, str]:
     folder = resources("meshdsl.cli") / "templates"
     return {
         name: environment.from_string((folder / template).read_text(encoding="utf-8")).render(
-            name=_set_name(directory), version=VERSION
+            name=_set_name(directory), version=VERSION, requirement=requirement()
         )
         for name, template in FILES.items()
     }
