@@ -196,7 +196,7 @@ def refused(use: Use, target: Target) -> Diagnostic | None:
         use.source.origin,
         FIELDS.get(use.feature, use.field),
         reason=support.note,
-        help=_way_out(support, code, target, granted=granted),
+        help=_way_out(support, code, target, granted=granted, accepted=code in (*use.source.accept, *target.accept)),
     )
 
 
@@ -209,12 +209,13 @@ def _verdict(support: Support, *, granted: bool) -> str:
     }.get(support.level, "not with this profile")
 
 
-def _way_out(support: Support, code: str, target: Target, *, granted: bool) -> str:
+def _way_out(support: Support, code: str, target: Target, *, granted: bool, accepted: bool) -> str:
     others = ", ".join(f'"{name}"' for name in ("istio", "ambient", "linkerd") if name != target.name)
     if support.level is Level.APPROXIMATE and granted:
         accept = f'accept it with accept=("{code}",) on the policy or accept = ["{code}"] on the cluster'
         return "; ".join(filter(None, (support.help, accept, f"or only=({others}) to leave this mesh out")))
-    return "; ".join(filter(None, (support.help, f"only=({others}) leaves this mesh out")))
+    no_use = f"to accept {code} does not help here: it would accept an approximation, and there is none"
+    return "; ".join(filter(None, (support.help, f"only=({others}) leaves this mesh out", no_use if accepted else "")))
 
 
 FIELDS: Mapping[Feature, str] = {

@@ -61,16 +61,20 @@ def milliseconds(value: str | timedelta) -> int:
             raise ValueError(f'a duration is written like "250ms", "5s" or "1m30s", not {value!r}')
         hours, minutes, seconds, millis = (int(part or 0) for part in found.groups())
         total = ((hours * 60 + minutes) * 60 + seconds) * 1000 + millis
-    else:  # pydantic collects ValueError, not TypeError
-        given: object = value
-        if isinstance(given, (int, float, Decimal)) and not isinstance(given, bool):
-            raise ValueError(f'a duration has a unit: write "{given}s" or "{given}ms", not the bare number {given!r}')
-        raise ValueError(f'a duration is written like "250ms", "5s" or "1m30s", not {given!r}')  # noqa: TRY004
+    else:
+        # pydantic collects ValueError, not TypeError
+        raise ValueError(_no_duration(value))  # noqa: TRY004
     if not 1 <= total <= MAX_DURATION_MS:
         raise ValueError("a duration is at least 1ms and at most 24h")
     if total % 1000 and total >= MAX_MILLISECONDS:
         raise ValueError("a duration of 100s or more is in whole seconds")
     return total
+
+
+def _no_duration(value: object) -> str:
+    if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
+        return f'a duration has a unit: write "{value}s" or "{value}ms", not the bare number {value!r}'
+    return f'a duration is written like "250ms", "5s" or "1m30s", not {value!r}'
 
 
 def duration_text(ms: int) -> str:

@@ -302,6 +302,10 @@ def test_an_exception_shows_the_users_innermost_line_and_the_callers(folder: Pat
         ("from policies.servces import web\n", "MESH115", 1, "services"),
         ("from .services import wbe\n", "MESH115", 1, "'web'"),
         ("from meshdsl import Timout\n", "MESH115", 1, "'Timeout'"),
+        ("from meshdsl import Alow\n", "MESH115", 1, "did you mean 'Allow'?"),
+        ("import boto3_that_is_not_there\n", "MESH115", 1, "is not installed here"),
+        ("from .services import web\nweb.route('a', method='POST')\n", "MESH113", 2, "did you mean 'methods'?"),
+        ("from .services import web\nweb.route('a', xyzzy='POST')\n", "MESH113", 2, "Service.route takes name, "),
         ("x = Timeout\n", "MESH118", 1, "from meshdsl import Timeout"),
         ("class Odd(BaseException):\n    pass\nraise Odd\n", "MESH113", 3, "Odd"),
         (
@@ -323,6 +327,56 @@ def test_a_mistake_has_its_code_line_and_way_out(folder: Path, text: str, code: 
     (found,) = wrong(folder)
     assert brief([found]) == [("a.py", code, line)]
     assert says in f"{found.message} {found.help}"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        ("def more():\n    return []\npolicies = [\n    Timeout(web, '1s'),\n    more,\n]\n", 7, "call it: more(…)"),
+        ("policies = [\n    Timeout,\n]\n", 4, "build one: Timeout(…)"),
+        ("policies = ('shop/api',)\n", 3, "'shop/api', which is no policy"),
+        ("rules = [Timeout(web, '1s')]\n\nrules.append('x')\n", 5, "an item of 'rules' is 'x'"),
+        ("policies = {'a': [[Timeout(web, '1s'), 7]]}\n", 3, "is 7"),
+        ("policies = [Timeout(web, '1s')]\npolicies += [None]\n", 4, "is None"),
+    ],
+)
+def test_what_is_no_policy_in_a_list_of_policies_is_an_error(folder: Path, text: str, line: int, says: str) -> None:
+    write(folder, services=SERVICES)
+    (folder / "a.py").write_text("from meshdsl import Timeout\nfrom .services import web\n" + text)
+    (found,) = wrong(folder)
+    assert brief([found]) == [("a.py", "MESH126", line)]
+    assert says in f"{found.message} {found.help}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rows = [('a', '1s')]\nx = [Timeout(web, t) for _, t in rows]\n",
+        "x = {'note': 'why', 'policy': Timeout(web, '1s')}\n",
+        "x = ('why', Timeout(web, '1s'))\n",
+        "policies = {'a': (Timeout(web, '1s'), [web])}\n",
+        "callers = [web, 'shop/api']\n",
+    ],
+)
+def test_records_and_lists_of_other_things_are_left_alone(folder: Path, text: str) -> None:
+    write(folder, services=SERVICES)
+    (folder / "a.py").write_text("from meshdsl import Timeout\nfrom .services import web\n" + text)
+    assert load(folder)
+
+
+def test_a_file_without_permission_is_named_and_exits_with_3(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(folder, services=SERVICES)
+    real = Path.read_bytes
+
+    def denied(path: Path) -> bytes:
+        if path.name == "services.py":
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", denied)
+    with pytest.raises(LoadError, match=r"'services.py' cannot be read: Permission denied") as caught:
+        load(folder)
+    assert caught.value.exit_code == 3
 
 
 def test_files_that_import_each_other_are_named_with_the_way_out(folder: Path) -> None:

@@ -10,7 +10,7 @@ import errno
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from meshdsl.diagnostics import Diagnostic
@@ -53,8 +53,9 @@ class Console:
 
     def result(self, line: str) -> None:
         """The last line: what the command did."""
-        if self.verbosity >= 0:
-            self.write(f"{line}\n", error_stream=self.format != "text" or self.output_taken)
+        error_stream = self.format != "text" or self.output_taken
+        if self.verbosity >= 0 and (error_stream or not is_closed(sys.stdout)):
+            self.write(f"{line}\n", error_stream=error_stream)
 
     def note(self, line: str) -> None:
         """A line that is worth saying although nothing is wrong."""
@@ -69,6 +70,8 @@ class Console:
     def write(self, text: str, *, error_stream: bool = False) -> None:
         """UTF-8 bytes, whatever the locale: files, pipes and reports must not depend on it."""
         stream = sys.stderr if error_stream else sys.stdout
+        if text and not error_stream and is_closed(stream):
+            raise OSError(errno.EBADF, "standard output is closed")
         stream.flush()
         rest = memoryview(text.encode("utf-8", "backslashreplace"))
         while rest:
@@ -78,6 +81,11 @@ class Console:
                 raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
             rest = rest[taken:]
         stream.buffer.flush()
+
+
+def is_closed(stream: TextIO) -> bool:
+    """Whether the stream was closed when the process began, and leads nowhere since (``meshdsl.cli`` opens it so)."""
+    return getattr(stream, "name", None) == os.devnull
 
 
 def colours(*, error_stream: bool = True) -> bool:

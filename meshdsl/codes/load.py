@@ -146,6 +146,13 @@ PAGES: tuple[Page, ...] = (
         "would be ignored in silence. Rename it.",
     ),
     Page(
+        "MESH126",
+        "Something else in a list of policies",
+        "An item of `policies`, or of another list that has policies in it, is none: a function that is not called, a "
+        "class without its arguments, a string. It looks like a policy and would be dropped in silence. Call the "
+        "function or build the policy; keep what belongs to policies in dicts or tuples of another name.",
+    ),
+    Page(
         "MESH130",
         "Something that a policy file may not do",
         "Policy files are run when they are compiled, also those of a pull request in CI, and they must give the "

@@ -8,6 +8,7 @@ policy which could not be built, or from something the guard refused: these are 
 from __future__ import annotations
 
 import builtins
+import inspect
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -19,6 +20,7 @@ from meshdsl.loading.files import Found, syntax_error
 from meshdsl.loading.guard import Guard, Refused
 from meshdsl.model.environment import UnknownValue
 
+_WRONG_KEYWORD = re.compile(r"([\w.]+)\(\) got an unexpected keyword argument '(\w+)'")
 _TRACE = 5
 """How many callers a report shows."""
 
@@ -178,7 +180,10 @@ class Failures:
         text = _text(error)
         quoted = re.match(r"cannot import name '([^']+)'", text)
         if quoted and error.name:
-            names = [name for name in vars(sys.modules.get(error.name, error)) if not name.startswith("_")]
+            module = sys.modules.get(error.name)
+            # A package that imports its names late, as meshdsl does, says in __all__ what there is.
+            public = getattr(module, "__all__", None) or vars(module or error)
+            names = [name for name in public if not name.startswith("_")]
             return Diagnostic(
                 "MESH115",
                 f"module {error.name!r} has no name {quoted[1]!r}",
@@ -190,8 +195,9 @@ class Failures:
             names = list(self._found.modules) if ours else [*sys.stdlib_module_names, "meshdsl", *self._found.modules]
             return Diagnostic(
                 "MESH115",
-                f"there is no module {error.name!r}",
+                f"there is no module {error.name!r}" if ours else f"module {error.name!r} is not installed here",
                 here,
+                reason="" if ours else "the environment that meshdsl runs in has none of that name",
                 help=_meant(error.name, names)
                 or (_there_is(names) if ours else "install it where meshdsl is installed, or correct the name"),
             )
@@ -237,7 +243,23 @@ def _suggestion(error: BaseException) -> str:
         own = vars(error.obj) if hasattr(type(error.obj), "__dict__") and not isinstance(error.obj, type) else {}
         names = [name for name in (*dir(kind), *own) if not name.startswith("_")]
         return _meant(error.name, names)
+    wrong = isinstance(error, TypeError) and _WRONG_KEYWORD.match(_text(error))
+    if wrong:
+        known = _parameters(wrong[1])
+        takes = f"{wrong[1]} takes {', '.join(known)}" if known else ""
+        return " ".join(filter(None, (_meant(wrong[2], known), takes)))
     return ""
+
+
+def _parameters(path: str) -> list[str]:
+    """The arguments of a function or method of ours, such as ``Service.route``; none of anybody else's."""
+    value: object = sys.modules["meshdsl"]
+    first, *rest = path.split(".")
+    if first not in getattr(value, "__all__", ()):
+        return []
+    for name in (first, *rest):
+        value = getattr(value, name, None)
+    return [name for name in inspect.signature(value).parameters if name != "self"] if callable(value) else []
 
 
 def _meant(name: str, names: Iterable[str]) -> str:

@@ -61,6 +61,12 @@ def find(path: Path) -> Found:
     """The policy files at a path: one file, or all below a folder."""
     path = Path(os.path.abspath(path))  # noqa: PTH100 - a link to the folder is shown as the user wrote it
     diagnostics: list[Diagnostic] = []
+    try:
+        path.stat()
+    except PermissionError as error:  # of a folder above
+        return Found(path.parent, path.parent, "", {}, [_unreadable(error, path)])
+    except OSError:
+        pass
     if path.is_dir():
         package = _package_name(path.name)
         found = Found(path, path.parent, package, {}, diagnostics)

@@ -20,10 +20,11 @@ from pathlib import Path
 from types import FunctionType, GeneratorType, ModuleType
 from typing import Any
 
-from meshdsl.diagnostics import Diagnostic, LoadError, Origin, Severity, in_order
+from meshdsl.diagnostics import Diagnostic, LoadError, Origin, OutputError, Severity, in_order
 from meshdsl.loading.files import Found, find
 from meshdsl.loading.keep import reachable
 from meshdsl.loading.session import Session
+from meshdsl.loading.strangers import shown, strangers
 from meshdsl.model.base import Declared, Policy, Recorder
 from meshdsl.model.environment import Environment
 from meshdsl.model.policy_set import PolicySet
@@ -97,6 +98,7 @@ class PolicyFiles:
         self._functions = [function for function in functions if not isinstance(function, Diagnostic)]
         problems = [function for function in functions if isinstance(function, Diagnostic)]
         problems += _dropped(recorder, self._kept, session)
+        problems += [found for module in session.modules.values() for found in strangers(module, _names(module))]
         problems += [*found.diagnostics, *session.guard.refused, *session.failures.diagnostics, *recorder.diagnostics]
         self.path = found.folder
         errors = any(problem.severity is Severity.ERROR for problem in problems)
@@ -157,7 +159,10 @@ def _raise(problems: Iterable[Diagnostic], warnings: Iterable[Diagnostic]) -> No
     """Raise what is wrong, with the warnings beside it."""
     errors = [problem for problem in problems if problem.severity is Severity.ERROR]
     if errors:
-        raise LoadError([*errors, *warnings])
+        failed = LoadError([*errors, *warnings])
+        if any(problem.code == "MESH102" for problem in errors):
+            failed.exit_code = OutputError.exit_code  # nobody knows what is in a file that cannot be read
+        raise failed
 
 
 def _names(module: ModuleType) -> dict[str, object]:
@@ -234,7 +239,7 @@ def _entry(module: ModuleType, value: object) -> Iterator[Callable[..., object] 
     if not callable(value):
         yield Diagnostic(
             "MESH121",
-            f"'policies' is {_a(value)}",
+            f"'policies' is {shown(value)}",
             Origin(*_line_of(module, "policies")),
             help="make it a list of policies, or a function: def policies(env): …",
         )
@@ -307,17 +312,10 @@ def _call(function: Callable[..., Any], environment: Environment, given: list[ob
 def _not_a_policy(value: object, where: tuple[str, int]) -> Diagnostic:
     return Diagnostic(
         "MESH123",
-        f"'policies' gives {_a(value)}, which is no policy",
+        f"'policies' gives {shown(value)}, which is no policy",
         Origin(*where),
         help="yield policies, or return a list of them",
     )
-
-
-def _a(value: object) -> str:
-    """A value for a sentence, without asking it to describe itself."""
-    if isinstance(value, (str, int, float, bool, type(None))):
-        return repr(value) if len(repr(value)) <= 60 else f"a long {type(value).__name__}"
-    return f"an object of class {type(value).__name__!r}"
 
 
 def _line_of_code(function: Callable[..., object]) -> tuple[str, int]:

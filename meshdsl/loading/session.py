@@ -104,7 +104,7 @@ class Session:
         before = dict(sys.modules)
         ours = {name.partition(".")[0] for name in self.found.modules}
         root, libraries = self.found.root, library_folders()
-        beside = {path.stem for path in _entries(root) if path.suffix == ".py" or (path / "__init__.py").exists()}
+        beside = {path.stem for path in _entries(root) if path.suffix == ".py" or os.path.exists(path / "__init__.py")}  # noqa: PTH110 - False without permission
         for name, module in before.items():
             top = name.partition(".")[0]
             if top in ours or (top in beside and not _is_in(module, root) and not _is_installed(module, libraries)):

@@ -104,6 +104,13 @@ def test_nothing_is_written_when_one_cluster_fails(project: Path) -> None:
     assert not (project / "out").exists()
 
 
+def test_accepting_what_is_no_approximation_is_answered(project: Path) -> None:
+    add(project, UNSUPPORTED.replace("percent=10)", 'percent=10), accept=("MESH530",)'))
+    done = meshdsl("build", cwd=project)
+    assert done.returncode == 1
+    assert "to accept MESH530 does not help here" in done.stderr
+
+
 def test_findings_of_all_clusters_and_files_are_shown_at_once(project: Path) -> None:
     add(project, UNSUPPORTED)
     (project / "policies" / "other.py").write_text(

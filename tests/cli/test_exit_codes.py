@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,7 +28,7 @@ from tests.cli.running import meshdsl
         (["build", "--cluster"], "--cluster"),
         (["support", "extra"], "extra"),
         (["explain"], "prod/api"),
-        (["explain", "MESH999"], "there is no code 'MESH999'"),
+        (["explain", "MESH999"], "there is no code or kind 'MESH999'"),
         (["build"], "MESH001"),
         (["build", "nowhere"], "nowhere"),
         (["build", "--target", "istio", "nowhere"], "nowhere"),
@@ -145,6 +146,56 @@ def test_a_reader_that_goes_away_in_the_middle_is_never_taken_for_success(unbuff
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait(20) == 141
+
+
+WITHOUT_PRIVILEGES = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--inh-caps", "-all"]
+"""Root, but not above permissions."""
+
+
+@pytest.mark.parametrize("closed", ["policies", "policies/a.py", "pyproject.toml"])
+def test_what_may_not_be_read_is_named_and_is_3(closed: str, tmp_path: Path) -> None:
+    root = os.geteuid() == 0
+    if root and (not shutil.which("setpriv") or subprocess.run([*WITHOUT_PRIVILEGES, "true"], check=False).returncode):
+        pytest.skip("root reads everything, and there is no setpriv")
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "a.py").write_text("from meshdsl import Namespace\nprod = Namespace('prod')\n")
+    (tmp_path / "pyproject.toml").write_text(
+        "[tool.meshdsl]\nname = 's'\n[tool.meshdsl.clusters.a]\ntarget = 'istio'\n"
+    )
+    (tmp_path / closed).chmod(0)
+    try:
+        command = [*(WITHOUT_PRIVILEGES if root else []), sys.executable, "-m", "meshdsl", "build"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    finally:
+        (tmp_path / closed).chmod(0o755)
+    assert done.returncode == 3, done
+    assert f"{Path(closed).name}" in done.stderr.splitlines()[0]
+    assert "cannot be read: Permission denied" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["build", "--target", "istio", "--out", "-"], 3),
+        (["build", "--target", "istio", "--format", "json"], 3),
+        (["support"], 3),
+        (["build", "--target", "istio"], 0),
+    ],
+)
+def test_what_was_asked_for_and_cannot_be_said_is_3(arguments: list[str], code: int, tmp_path: Path) -> None:
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "a.py").write_text(
+        "from meshdsl import *\nx = Timeout(Service('a', Namespace('b'), port=80), '1s')\n"
+    )
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "meshdsl", *arguments],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, done
+    assert ("standard output is closed" in done.stderr) == (code == 3)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full on this system")
