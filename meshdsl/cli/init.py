@@ -45,14 +45,16 @@ def init(console: Console, path: str) -> int:
     directory = Path(path)
     existing = [name for name in FILES if (directory / name).exists() or (directory / name).is_symlink()]
     if existing:
+        several = len(existing) > 1
         raise ConfigError(
-            Diagnostic(
-                "MESH081",
-                f"{directory / name} exists",
-                reason="init overwrites nothing, and makes all of its files or none",
-                help="choose an empty folder, or move the file away",
-            )
-            for name in existing
+            [
+                Diagnostic(
+                    "MESH081",
+                    f"{', '.join(str(directory / name) for name in existing)} exist{'' if several else 's'}",
+                    reason="init overwrites nothing, and makes all of its files or none",
+                    help=f"choose an empty folder, or move {'these files' if several else 'the file'} away",
+                )
+            ]
         )
     texts = _render(directory)
     try:
