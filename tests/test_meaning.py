@@ -165,7 +165,7 @@ def outcome(policies: Sequence[Any], target: Target) -> str:
     try:
         both = Agreement(meshdsl.PolicySet(tuple(policies)), target)
     except meshdsl.CompileError as error:
-        return " ".join(sorted({one.code for one in error.diagnostics}))
+        return " ".join(sorted({one.code for one in error.diagnostics if one.severity == "error"}))
     found = list(both.disagreements(600))
     return "\n".join(found[:3]) or "agree"
 

@@ -77,7 +77,7 @@ def paths(policies: meshdsl.PolicySet) -> list[str]:
             found |= dict.fromkeys([base or "/", f"{base}/", f"{base or '/'}x", f"{base}/below", f"{base}/below/"])
             found |= dict.fromkeys([(base or "/").upper(), base.rpartition("/")[0] or "/"])
     for one in policies.objects:
-        for probe in getattr(one, "probes", ()):
+        for probe in getattr(one, "probes", None) or ():
             found[probe.path] = None
     return list(found)
 
