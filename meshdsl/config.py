@@ -19,7 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args, get_origin, get_type_hints
 
-from meshdsl.config_file import FILES, find_config, is_configuration, parse, table_of
+from meshdsl.config_file import FILES, OVERLAP_REASON, find_config, is_configuration, overlap, parse, table_of
 from meshdsl.diagnostics import ConfigError, Diagnostic, Origin
 from meshdsl.model.environment import Environment
 from meshdsl.permissions import PERMISSIONS, Permission
@@ -85,23 +85,6 @@ class Config:
     out: Path
     permit: tuple[Permission, ...]
     clusters: Mapping[str, Cluster]
-
-
-def overlap(root: Path, policies: Path, out: Path) -> str:
-    """What is wrong with an output folder: it may not be among its own sources, nor around the project.
-
-    Returns:
-        The end of a sentence about it, such as ``"contains the policies"``; empty if all is well.
-    """
-    where, sources, project = (Path(os.path.realpath(path)) for path in (out, policies, root))
-    if where != sources and where.is_relative_to(sources):
-        return "is inside the policies"
-    if sources.is_relative_to(where):
-        return "contains the policies"
-    return "contains the project" if project.is_relative_to(where) else ""
-
-
-OVERLAP_REASON = "the output folder holds nothing but output: files that are no longer made are removed"
 
 
 def read_config(path: Path | None) -> Config:

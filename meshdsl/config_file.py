@@ -1,4 +1,5 @@
-"""Finds the configuration file and parses it: which file counts, and what is wrong with it as a file.
+"""Finds the configuration file and parses it: which file counts, what is wrong with it as a file, and where its output
+may not go.
 
 What the settings mean is the matter of ``meshdsl.config``.
 """
@@ -16,6 +17,23 @@ from meshdsl.diagnostics import ConfigError, Diagnostic, Origin, OutputError
 
 FILES = ("meshdsl.toml", "pyproject.toml")
 """The files that can be a configuration, the one that is taken first before the other."""
+
+
+def overlap(root: Path, policies: Path, out: Path) -> str:
+    """What is wrong with an output folder: it may not be among its own sources, nor around the project.
+
+    Returns:
+        The end of a sentence about it, such as ``"contains the policies"``; empty if all is well.
+    """
+    where, sources, project = (Path(os.path.realpath(path)) for path in (out, policies, root))
+    if where != sources and where.is_relative_to(sources):
+        return "is inside the policies"
+    if sources.is_relative_to(where):
+        return "contains the policies"
+    return "contains the project" if project.is_relative_to(where) else ""
+
+
+OVERLAP_REASON = "the output folder holds nothing but output: files that are no longer made are removed"
 
 
 def find_config(start: Path) -> Path | None:

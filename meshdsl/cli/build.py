@@ -22,7 +22,7 @@ from meshdsl.cli.progress import Progress
 from meshdsl.cli.project import Choice, Job, Project, project
 from meshdsl.compiler import Bundle
 from meshdsl.compiler import build as compile_for
-from meshdsl.config import OVERLAP_REASON, find_config, overlap
+from meshdsl.config_file import OVERLAP_REASON, find_config, overlap
 from meshdsl.diagnostics import CompileError, ConfigError, Diagnostic, MeshdslError, Origin
 from meshdsl.loading.load import PolicyFiles, read
 
