@@ -60,3 +60,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def standard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with the standard channel."""
     yield from serving(tmp_path_factory, "standard")
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of the module's own with the experimental channel, on which nothing else is applied."""
+    yield from serving(tmp_path_factory, "experimental")

@@ -18,15 +18,8 @@ from meshdsl.manifest import ObjectRef
 from tests.live import emitted
 from tests.live.api import accepted, at_once
 from tests.live.comparing import apply, bare, cluster_of, remove, told
-from tests.live.conftest import serving
 from tests.live.emitted import Build, plain
 from tests.live.server import Server
-
-
-@pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server on which nothing else is applied, so that a case may use its own names."""
-    yield from serving(tmp_path_factory, "experimental")
 
 
 @pytest.fixture(scope="module")
