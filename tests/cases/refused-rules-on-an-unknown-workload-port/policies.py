@@ -5,7 +5,9 @@ from meshdsl import Allow, MutualTls, Namespace, Port, Service
 prod = Namespace("prod")
 web = Service("web", prod, port=80)
 api = Service("api", prod, port=80, target_port="http")
-jobs = Service("jobs", prod, ports=(Port(80, name="http", target="http"), Port(81, name="db", protocol="tcp", target="db")))
+jobs = Service(
+    "jobs", prod, ports=(Port(80, name="http", target="http"), Port(81, name="db", protocol="tcp", target="db"))
+)
 
 policies = [
     MutualTls(prod, mode="strict"),
