@@ -13,20 +13,10 @@ from time import process_time
 from typing import Any
 
 from meshdsl.compare import access
-from meshdsl.plan.intent import (
-    Access,
-    Account,
-    Allow,
-    Callers,
-    Namespace,
-    Path,
-    PathKind,
-    Plan,
-    Port,
-    Protocol,
-    Service,
-)
 from meshdsl.plan.intent import Mesh as MeshIntent
+from meshdsl.plan.intent import Namespace, Plan, Port, Protocol, Service
+from meshdsl.plan.requests import Path, PathKind
+from meshdsl.plan.rights import Access, Account, Allow, Callers
 from meshdsl.targets.istio import Istio
 from meshdsl.targets.istio.authorization_policy import allow_policy
 

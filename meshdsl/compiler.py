@@ -16,8 +16,9 @@ from meshdsl.model.base import Declared, Policy
 from meshdsl.model.policy_set import PolicySet
 from meshdsl.output import Written, write
 from meshdsl.plan.features import Feature
-from meshdsl.plan.intent import Plan, Use, uses
+from meshdsl.plan.intent import Plan
 from meshdsl.plan.resolve import resolve
+from meshdsl.plan.uses import Use, uses
 from meshdsl.render import document
 from meshdsl.targets.base import Level, Support, Target
 

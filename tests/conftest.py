@@ -1,10 +1,19 @@
-"""What all tests share: a word at the end about what could not be checked on this machine."""
+"""What all tests share: how properties are asked, and a word at the end about what could not be checked here."""
 
 from __future__ import annotations
 
+import os
+
 import pytest
+from hypothesis import settings
 
 from tests import oracle
+
+# In CI the properties are asked the same questions each time, so that a run tells of its own change; on a developer's
+# machine they are asked new ones.
+settings.register_profile("ci", derandomize=True, print_blob=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

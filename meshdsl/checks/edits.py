@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from meshdsl.diagnostics import Diagnostic
-from meshdsl.plan.intent import Allow, Deny, Match, Path, PathKind, Port, Rule, Service, Source
+from meshdsl.plan.intent import Port, Service
 from meshdsl.plan.matching import Undecidable, intersection
+from meshdsl.plan.requests import Match, Path, PathKind, Rule
+from meshdsl.plan.rights import Allow, Deny
+from meshdsl.plan.source import Source
 
 EDITED = "MESH406"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from meshdsl.diagnostics import Diagnostic
-from meshdsl.plan.intent import Rule, Service
+from meshdsl.plan.intent import Service
+from meshdsl.plan.requests import Rule
 from meshdsl.values import duration_text
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from meshdsl.diagnostics import Diagnostic
-from meshdsl.plan.intent import Allow, Anyone, Deny, MtlsMode, Plan, Proxy, Service
+from meshdsl.plan.intent import Plan, Proxy, Service
+from meshdsl.plan.rights import Allow, Anyone, Deny, MtlsMode
 
 SHARED_ACCOUNT = "MESH402"
 ANYONE_UNDER_STRICT = "MESH403"

@@ -66,11 +66,13 @@ class LiveSide:
     def compare(self, job: Job, bundle: Bundle) -> Compared:
         """Read the cluster through kubectl, and compare."""
         from meshdsl.cluster import KubectlCluster
+        from meshdsl.compare.interest import Interest
         from meshdsl.compare.kinds import scopes_of
 
         context = self.context or job.context
         with KubectlCluster(context, timeout=self.timeout, server_side=self.server_side, log=self.log) as cluster:
-            snapshot = cluster.snapshot(scopes_of(bundle.manifests, bundle.target))
+            scopes = scopes_of(bundle.manifests, bundle.target)
+            snapshot = cluster.snapshot(scopes, Interest(bundle.manifests))
             refused: tuple[Diagnostic, ...] = ()
             if self.server_side:
                 bundle, refused = answered(cluster, bundle, snapshot)

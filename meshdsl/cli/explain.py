@@ -16,7 +16,9 @@ from meshdsl.compiler import meaning, meant_for
 from meshdsl.diagnostics import ConfigError, Diagnostic, MeshdslError
 from meshdsl.loading.load import read
 from meshdsl.model.policy_set import PolicySet
-from meshdsl.plan.intent import Plan, Service, Source, Use, uses
+from meshdsl.plan.intent import Plan, Service
+from meshdsl.plan.source import Source
+from meshdsl.plan.uses import Use, uses
 from meshdsl.report import pages, reference, settings
 from meshdsl.report.escape import visible
 from meshdsl.report.finding import shown

@@ -17,7 +17,7 @@ from meshdsl.cluster.listing import path_of
 from meshdsl.cluster.transport import Endpoint, Transport
 from meshdsl.cluster.wire import READ_TIMEOUT
 from meshdsl.compare.kinds import NAMESPACE
-from meshdsl.compare.live import Applied, LiveObject, Scope, Snapshot
+from meshdsl.compare.live import Applied, Keep, LiveObject, Scope, Snapshot
 
 _CODES: Final[Mapping[FailureCode, tuple[str, str]]] = {
     "unauthorized": ("MESH803", "log in as you do for kubectl: `kubectl get namespaces` must work"),
@@ -108,14 +108,18 @@ class KubectlCluster:
             self._open = None
             transport.close()
 
-    def snapshot(self, scopes: Iterable[Scope]) -> Snapshot:
+    def snapshot(self, scopes: Iterable[Scope], keep: Keep | None = None) -> Snapshot:
         """Everything in these scopes, and the CRDs of their groups; see ``meshdsl.cluster.snapshot``.
 
         Beside the scopes that were asked for, objects with our label in other namespaces are there if the whole
         cluster may be listed; the scopes of those are not in ``Snapshot.scopes``, as not all of them was kept.
+
+        Args:
+            scopes: what to read.
+            keep: what of each object is needed; all of it without.
         """
         transport, dry_run = self._opened()
-        found = snapshot.read(transport, scopes, self._deadline(), self.name)
+        found = snapshot.read(transport, scopes, self._deadline(), self.name, keep)
         if self._server_side:
             dry_run.remember(found)
         return found

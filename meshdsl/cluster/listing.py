@@ -15,7 +15,7 @@ from typing import Any, Final
 from meshdsl.cluster.clock import Deadline
 from meshdsl.cluster.errors import Failure
 from meshdsl.cluster.transport import Transport
-from meshdsl.compare.live import Scope
+from meshdsl.compare.live import Keep, LiveObject, Scope
 
 PAGE: Final = 1000
 """Objects a page. kubectl asks for 500; half as many requests are quicker, and a page stays under 10 MB."""
@@ -27,12 +27,12 @@ class Page:
     """Some objects of a list.
 
     Attributes:
-        items: complete, with ``apiVersion`` and ``kind``.
+        items: with ``apiVersion`` and ``kind``; those that are needed, and what is needed of them.
         remaining: how many are still to come, as far as the server says; 0 if it does not.
         restart: the pages before this one do not count: the list begins again.
     """
 
-    items: list[dict[str, Any]]
+    items: list[LiveObject]
     remaining: int
     restart: bool = False
 
@@ -46,7 +46,13 @@ def path_of(scope: Scope, name: str = "") -> str:
 
 
 def pages(
-    transport: Transport, scope: Scope, deadline: Deadline, *, size: int = PAGE, selector: str = ""
+    transport: Transport,
+    scope: Scope,
+    deadline: Deadline,
+    *,
+    size: int = PAGE,
+    selector: str = "",
+    keep: Keep | None = None,
 ) -> Iterator[Page]:
     """All pages of a scope.
 
@@ -56,6 +62,7 @@ def pages(
         deadline: for all pages.
         size: objects a page.
         selector: only objects with these labels.
+        keep: what of each object is needed; all of it without.
 
     Raises:
         Failure: the list cannot be had whole. What was yielded before must not be used.
@@ -75,9 +82,11 @@ def pages(
                 raise Failure("server-error", f"the list could not be read to its end: {failure.reason}") from failure
             token, limit, restart, relisted = "", "", True, True
             continue
-        for item in items:
+        needed: list[LiveObject] = [n for n in map(keep, items) if n is not None] if keep is not None else [*items]
+        del body, items  # before the next page comes
+        for item in needed:
             share.owners_of(item["metadata"])
-        yield Page(items, _count(metadata.get("remainingItemCount")), restart)
+        yield Page(needed, _count(metadata.get("remainingItemCount")), restart)
         restart = False
         following = metadata.get("continue") or ""
         if not isinstance(following, str) or (following and following == token):

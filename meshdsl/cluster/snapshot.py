@@ -12,14 +12,14 @@ import gc
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from meshdsl.cluster.clock import Deadline
 from meshdsl.cluster.errors import Failure
 from meshdsl.cluster.listing import PAGE, pages
 from meshdsl.cluster.transport import Transport
 from meshdsl.compare.kinds import CRD
-from meshdsl.compare.live import Kind, LiveObject, Scope, Snapshot, Unknown
+from meshdsl.compare.live import Keep, Kind, LiveObject, Scope, Snapshot, Unknown
 from meshdsl.manifest import MANAGED_BY
 
 WORKERS: Final = 8
@@ -40,7 +40,9 @@ class _Part:
     """What is to be asked for namespace by namespace."""
 
 
-def read(transport: Transport, scopes: Iterable[Scope], deadline: Deadline, name: str) -> Snapshot:
+def read(
+    transport: Transport, scopes: Iterable[Scope], deadline: Deadline, name: str, keep: Keep | None = None
+) -> Snapshot:
     """Everything in these scopes, and the CustomResourceDefinitions of their groups.
 
     Args:
@@ -48,6 +50,7 @@ def read(transport: Transport, scopes: Iterable[Scope], deadline: Deadline, name
         scopes: what to read.
         deadline: for all of it.
         name: of the cluster, for people.
+        keep: what of each object is needed; all of it without. What is not is forgotten with its page.
 
     Returns:
         objects in the order of their kinds, then as the server lists them. Objects that carry our label are there from
@@ -59,11 +62,11 @@ def read(transport: Transport, scopes: Iterable[Scope], deadline: Deadline, name
     groups = {kind.group for kind in asked} - {""}
 
     def of_kind(kind: Kind) -> _Part:
-        return _of_kind(transport, kind, asked[kind], deadline)
+        return _of_kind(transport, kind, asked[kind], deadline, keep)
 
     def of_scope(scope: Scope) -> _Part:
         part = _Part()
-        _list_into(part, transport, scope, deadline)
+        _list_into(part, transport, scope, deadline, keep)
         return part
 
     pool = ThreadPoolExecutor(WORKERS, "meshdsl-list")
@@ -111,12 +114,12 @@ def stream(transport: Transport, scope: Scope, deadline: Deadline) -> Iterator[L
                 yield item
 
 
-def _of_kind(transport: Transport, kind: Kind, namespaces: set[str], deadline: Deadline) -> _Part:
+def _of_kind(transport: Transport, kind: Kind, namespaces: set[str], deadline: Deadline, keep: Keep | None) -> _Part:
     everywhere = Scope(kind)
     wanted = [Scope(kind, namespace) for namespace in sorted(namespaces - {""})]
     part = _Part()
     if "" in namespaces:
-        _list_into(part, transport, everywhere, deadline)
+        _list_into(part, transport, everywhere, deadline, keep)
         if part.scopes:
             part.scopes.update(wanted)
         else:
@@ -127,13 +130,13 @@ def _of_kind(transport: Transport, kind: Kind, namespaces: set[str], deadline: D
         return item["metadata"].get("namespace") in namespaces or _is_ours(item)
 
     try:
-        for page in pages(transport, everywhere, deadline):
+        for page in pages(transport, everywhere, deadline, keep=keep):
             if page.restart:
                 part.objects.clear()
             elif page.remaining > PAGE * len(namespaces):
                 part.objects.clear()
                 part.later.extend(wanted)
-                _add_ours_elsewhere(part, transport, everywhere, namespaces, deadline)
+                _add_ours_elsewhere(part, transport, everywhere, namespaces, deadline, keep)
                 return part
             part.objects.extend(item for item in page.items if is_wanted(item))
     except Failure as failure:
@@ -148,7 +151,12 @@ def _of_kind(transport: Transport, kind: Kind, namespaces: set[str], deadline: D
 
 
 def _add_ours_elsewhere(
-    part: _Part, transport: Transport, everywhere: Scope, namespaces: set[str], deadline: Deadline
+    part: _Part,
+    transport: Transport,
+    everywhere: Scope,
+    namespaces: set[str],
+    deadline: Deadline,
+    keep: Keep | None,
 ) -> None:
     """Add what carries our label in other namespaces."""
 
@@ -156,14 +164,14 @@ def _add_ours_elsewhere(
         return item["metadata"].get("namespace") not in namespaces
 
     try:
-        part.objects.extend(_whole(transport, everywhere, deadline, is_elsewhere, selector=_OURS))
+        part.objects.extend(_whole(transport, everywhere, deadline, is_elsewhere, selector=_OURS, keep=keep))
     except Failure as failure:
         part.unknown.append(_unknown(everywhere, failure))
 
 
-def _list_into(part: _Part, transport: Transport, scope: Scope, deadline: Deadline) -> None:
+def _list_into(part: _Part, transport: Transport, scope: Scope, deadline: Deadline, keep: Keep | None) -> None:
     try:
-        part.objects.extend(_whole(transport, scope, deadline, lambda _item: True))
+        part.objects.extend(_whole(transport, scope, deadline, keep=keep))
         part.scopes.add(scope)
     except Failure as failure:
         part.unknown.append(_unknown(scope, failure))
@@ -173,16 +181,17 @@ def _whole(
     transport: Transport,
     scope: Scope,
     deadline: Deadline,
-    keep: Callable[[LiveObject], bool],
+    is_asked: Callable[[LiveObject], bool] = lambda _item: True,
     *,
     size: int = PAGE,
     selector: str = "",
-) -> list[dict[str, Any]]:
-    kept: list[dict[str, Any]] = []
-    for page in pages(transport, scope, deadline, size=size, selector=selector):
+    keep: Keep | None = None,
+) -> list[LiveObject]:
+    kept: list[LiveObject] = []
+    for page in pages(transport, scope, deadline, size=size, selector=selector, keep=keep):
         if page.restart:
             kept.clear()
-        kept.extend(item for item in page.items if keep(item))
+        kept.extend(item for item in page.items if is_asked(item))
     return kept
 
 
@@ -204,7 +213,7 @@ def _definitions(
         return None, [] if failure.code == "forbidden" else [_unknown(Scope(CRD), failure)]
     for definition in found:
         definition["metadata"].pop("managedFields", None)
-    return list(found), []
+    return found, []
 
 
 def _unknown(scope: Scope, failure: Failure) -> Unknown:

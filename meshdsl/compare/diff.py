@@ -11,12 +11,12 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from meshdsl.compare.delegation import is_driver
 from meshdsl.compare.documents import kind_of
+from meshdsl.compare.interest import Interest
 from meshdsl.compare.kinds import CRD, DRIVERS, NAMESPACE, scopes_of
 from meshdsl.compare.live import Cluster, LiveObject, Scope, Snapshot, Unknown
-from meshdsl.compare.normalise import key_of, key_of_ref, list_of, mapping_of, metadata_of
-from meshdsl.compare.objects import Comparer, Differences, of_interest, version_of
+from meshdsl.compare.normalise import key_of, key_of_ref
+from meshdsl.compare.objects import Comparer, Differences, version_of
 from meshdsl.compare.pods import POD
 from meshdsl.compare.report import Action, DiffReport
 from meshdsl.compiler import Bundle
@@ -28,22 +28,6 @@ VIEWS: Final[tuple[View, ...]] = ("policy", "access", "fields")
 
 _OPTIONAL: Final = frozenset((kind.group, kind.kind) for kind in DRIVERS)
 """Kinds that most clusters do not have, and need not."""
-
-_ACCESS_KINDS: Final = frozenset(
-    {
-        "AuthorizationPolicy",
-        "Gateway",
-        "MeshTLSAuthentication",
-        "Namespace",
-        "NetworkAuthentication",
-        "PeerAuthentication",
-        "RequestAuthentication",
-        "Server",
-        "ServerAuthorization",
-        "Service",
-    }
-)
-"""Kinds that say who may call what, whoever has written them."""
 
 
 def diff(
@@ -117,7 +101,8 @@ def _snapshot(bundle: Bundle, live: Snapshot | Cluster | Bundle | Iterable[LiveO
         return _of_objects(bundle, live)
     scopes = scopes_of(bundle.manifests, bundle.target)
     namespaces = sorted({scope.namespace for scope in scopes if scope.namespace}) if pods else []
-    return live.snapshot([*scopes, *(Scope(POD, namespace) for namespace in namespaces)])
+    asked = [*scopes, *(Scope(POD, namespace) for namespace in namespaces)]
+    return live.snapshot(asked, Interest(bundle.manifests))
 
 
 def _of_bundle(other: Bundle) -> Snapshot:
@@ -129,7 +114,7 @@ def _of_bundle(other: Bundle) -> Snapshot:
 
 def _of_objects(bundle: Bundle, objects: Iterable[LiveObject]) -> Snapshot:
     """What plays a part of many objects, without keeping the rest."""
-    refs = frozenset(key_of_ref(one.ref) for one in bundle.manifests)
+    interest = Interest(bundle.manifests)
     kept: list[LiveObject] = []
     crds: list[LiveObject] = []
     scopes: set[Scope] = set()
@@ -138,19 +123,10 @@ def _of_objects(bundle: Bundle, objects: Iterable[LiveObject]) -> Snapshot:
             crds.append(one)
             continue
         scopes.add(Scope(kind_of(one), key_of(one)[2]))
-        if of_interest(one, refs):
-            kept.append(one)
-        elif is_driver(one) or _is_about_access(one):
-            kept.append({**one, "status": None, "metadata": {**metadata_of(one), "managedFields": None}})
+        needed = interest(one)
+        if needed is not None:
+            kept.append(needed)
     return Snapshot(tuple(kept), frozenset(scopes), crds=crds or None, name="objects")
-
-
-def _is_about_access(live: LiveObject) -> bool:
-    kind = live.get("kind")
-    if kind == "HTTPRoute":  # Linkerd's rules about requests hang on a route of a Server
-        parents = list_of(mapping_of(live.get("spec")).get("parentRefs"))
-        return any(mapping_of(parent).get("kind") == "Server" for parent in parents)
-    return kind in _ACCESS_KINDS or kind == POD.kind
 
 
 # ------------------------------------------------------------------------------------------------------- what it means
@@ -186,6 +162,8 @@ class _Meaning:
         gap = self._gap(unknown)
         if gap:
             return None, self.bundle.plan, f"policies are not compared: {gap}"
+        if self._is_as_compiled():
+            return self.bundle.plan, self.bundle.plan, ""
         applied = bool(self.snapshot.applied)
         return readback.compared(self._live(), self.bundle, adopt=self.adopt, applied=applied)
 
@@ -215,9 +193,18 @@ class _Meaning:
             deleted = [change.ref for change in report.objects if change.action is Action.DELETE]
             live = self._live()
             old = access.of_objects(live, target, plan)
+            if self._is_as_compiled():
+                return replace(report, access_note="; ".join(old.notes))
             new = access.of_objects(access.after_apply(live, applied, deleted), target, plan)
         note = "; ".join(dict.fromkeys((*old.notes, *new.notes)))
         return replace(report, access=access.changes(old, new), access_note=note)
+
+    def _is_as_compiled(self) -> bool:
+        """Whether all that is ours is there as it is compiled, and nobody drives any of it or has added to it.
+
+        Then reading it back would give the compiled plan, and applying it would change nothing.
+        """
+        return not (self.found.changes or self.found.settled or self.found.shared)
 
     @staticmethod
     def _gap(unknown: Iterable[Unknown]) -> str:

@@ -7,12 +7,16 @@ looks like *nothing there*.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 LiveObject = Mapping[str, Any]
 """A Kubernetes object as an API server or a dump has it."""
+
+
+Keep = Callable[[LiveObject], LiveObject | None]
+"""Told each object that is read: what is to be kept of it, None for nothing."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -74,9 +78,10 @@ class Snapshot:
     """What is there.
 
     Attributes:
-        objects: of the scopes that could be read; at most one of each API group, kind, namespace and name.
-        scopes: that were read completely: what is not in ``objects`` is not there. A dump or folder has every scope
-            that occurs in it, unless it says otherwise.
+        objects: of the scopes that could be read, or what a comparison needs of them; at most one of each API group,
+            kind, namespace and name.
+        scopes: that were read completely: what is needed and not in ``objects`` is not there. A dump or folder has
+            every scope that occurs in it, unless it says otherwise.
         unknown: that could not be read.
         crds: the CustomResourceDefinitions that are installed, as objects; None if they could not be read or do not
             matter (a dump without them), and then the rules for built-in and known kinds are used.
@@ -107,8 +112,14 @@ class Cluster(Protocol):
 
     name: str
 
-    def snapshot(self, scopes: Iterable[Scope]) -> Snapshot:
-        """Everything in these scopes, and the CRDs. Never raises for what can be said as :class:`Unknown`."""
+    def snapshot(self, scopes: Iterable[Scope], keep: Keep | None = None) -> Snapshot:
+        """Everything in these scopes, and the CRDs. Never raises for what can be said as :class:`Unknown`.
+
+        Args:
+            scopes: what to read.
+            keep: what of each object is needed; all of it without. A cluster that asks page by page so need not hold
+                more than a page of what is not. Threads may call it.
+        """
 
     def stream(self, scope: Scope) -> Iterator[LiveObject]:
         """The objects of one scope, page by page, for what does not fit in memory."""

@@ -20,7 +20,6 @@ from meshdsl.compare.normalise import (
     key_of,
     key_of_ref,
     labels_of,
-    list_of,
     mapping_of,
     metadata_of,
     plain,
@@ -66,6 +65,8 @@ class Differences:
     compared: int = 0
     settled: dict[Key, LiveObject] = field(default_factory=dict)
     """Objects that somebody drives, as they would be without: for what a difference means."""
+    shared: bool = False
+    """Whether others have set something on an object that is wholly ours."""
 
     def sort(self) -> None:
         """Put everything in its order."""
@@ -185,6 +186,7 @@ class Comparer:
         comparison = self._comparison(manifest.ref, Owners(live, partial=manifest.partial, applied=applied))
         comparison.run(ours, theirs)
         self._compare_versions(comparison, manifest, live)
+        found.shared |= bool(comparison.foreign) and not manifest.partial
         if driver is not None:
             without = settled(plain(manifest.body), theirs)
             found.settled[key] = {**without, "metadata": {**metadata_of(live), **without["metadata"]}}
@@ -288,10 +290,3 @@ def version_of(live: LiveObject) -> str:
     metadata = metadata_of(live)
     parts = [text_of(metadata.get(name)) for name in ("uid", "resourceVersion")]
     return "/".join(parts) if all(parts) else ""
-
-
-def of_interest(live: LiveObject, refs: frozenset[Key]) -> bool:
-    """Whether an object can play a part in a comparison, for what is too much to keep as a whole."""
-    if key_of(live) in refs or labels_of(live).get(MANAGED_BY) == MANAGER:
-        return True
-    return any(mapping_of(entry).get("manager") == MANAGER for entry in list_of(metadata_of(live).get("managedFields")))

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from meshdsl.compare import policy_words as words
 from meshdsl.diagnostics import Origin
-from meshdsl.plan.intent import Backend, Match, Retry, Rule
 from meshdsl.plan.matching import within
+from meshdsl.plan.requests import Backend, Match, Retry, Rule
 from meshdsl.plan.table import IDEMPOTENT
 from meshdsl.values import percent_text
 

@@ -16,20 +16,9 @@ from meshdsl.compare import policy_words as words
 from meshdsl.compare.policy_rules import Change, table_changes
 from meshdsl.compare.report import PolicyChange
 from meshdsl.diagnostics import Origin
-from meshdsl.plan.intent import (
-    Access,
-    Allow,
-    Breaker,
-    Deny,
-    Mtls,
-    MtlsMode,
-    Namespace,
-    Plan,
-    Port,
-    Proxy,
-    Service,
-    Source,
-)
+from meshdsl.plan.intent import Breaker, Namespace, Plan, Port, Proxy, Service
+from meshdsl.plan.rights import Access, Allow, Deny, Mtls, MtlsMode
+from meshdsl.plan.source import Source
 
 
 def changes(before: Plan, after: Plan) -> tuple[PolicyChange, ...]:

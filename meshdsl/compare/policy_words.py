@@ -11,14 +11,10 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Final
 
-from meshdsl.plan.intent import (
-    Allow,
-    Anyone,
+from meshdsl.plan.intent import Breaker, Resources
+from meshdsl.plan.requests import (
     Backend,
-    Breaker,
-    Callers,
     Condition,
-    Deny,
     Fault,
     HeaderEdits,
     Headers,
@@ -27,11 +23,11 @@ from meshdsl.plan.intent import (
     Path,
     PathKind,
     Redirect,
-    Resources,
     Retry,
     Rewrite,
     Timeout,
 )
+from meshdsl.plan.rights import Allow, Anyone, Callers, Deny
 from meshdsl.values import duration_text, percent_text
 
 NONE: Final = "none"

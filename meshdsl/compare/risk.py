@@ -19,8 +19,11 @@ from meshdsl.compare.report import Action, DiffReport, ObjectChange, Risk, RiskF
 from meshdsl.compare.risk_order import breaking
 from meshdsl.compiler import Bundle
 from meshdsl.diagnostics import Origin
-from meshdsl.plan.intent import Mtls, MtlsMode, Namespace, Plan, Proxy, Rule, Service, Source
+from meshdsl.plan.intent import Namespace, Plan, Proxy, Service
 from meshdsl.plan.matching import within
+from meshdsl.plan.requests import Rule
+from meshdsl.plan.rights import Mtls, MtlsMode
+from meshdsl.plan.source import Source
 from meshdsl.plan.table import IDEMPOTENT
 from meshdsl.targets.base import TargetName
 from meshdsl.values import percent_text

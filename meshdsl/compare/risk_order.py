@@ -42,6 +42,8 @@ def breaking(changes: Iterable[ObjectChange], bundle: Bundle, snapshot: Snapshot
         snapshot: what is there, of others too.
     """
     known = list(changes)
+    if not known:
+        return
     order = _Order(known, snapshot, bundle.target.cluster_domain)
     yield from order.lost_subsets()
     yield from order.deleted_services()

@@ -11,7 +11,9 @@ from meshdsl.model.security import Anyone as AnyoneCaller
 from meshdsl.model.security import DefaultDeny, ServiceAccount
 from meshdsl.model.security import Deny as DenyPolicy
 from meshdsl.plan.attach import Attachments, namespace_of, source_of
-from meshdsl.plan.intent import Access, Account, Allow, Anyone, Callers, Condition, Deny, Path, Port
+from meshdsl.plan.intent import Port
+from meshdsl.plan.requests import Condition, Path
+from meshdsl.plan.rights import Access, Account, Allow, Anyone, Callers, Deny
 from meshdsl.plan.table import Contradiction, header_condition, path_of, sorted_conditions
 
 Rule = AllowPolicy | DenyPolicy

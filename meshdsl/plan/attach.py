@@ -17,7 +17,7 @@ from meshdsl.model.base import Declared, Policy
 from meshdsl.model.inventory import Mesh, Namespace, Route, Service
 from meshdsl.model.security import Allow, Deny
 from meshdsl.model.traffic import Canary, Split
-from meshdsl.plan.intent import NOWHERE, Source
+from meshdsl.plan.source import NOWHERE, Source
 
 P = TypeVar("P", bound=Policy)
 

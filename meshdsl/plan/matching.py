@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from meshdsl.plan.intent import Condition, Match, Path, PathKind
+from meshdsl.plan.requests import Condition, Match, Path, PathKind
 
 LARGEST = 256
 """More matches than this in one table are refused: HTTPRoute has room for 128."""

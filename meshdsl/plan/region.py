@@ -10,9 +10,11 @@ from meshdsl.diagnostics import Diagnostic
 from meshdsl.model import traffic
 from meshdsl.model.base import Policy
 from meshdsl.model.inventory import Route, Service
-from meshdsl.plan import intent
+from meshdsl.plan import requests, source
 from meshdsl.plan.attach import Attachments, Place, place_of, place_text, source_of
-from meshdsl.plan.intent import Backend, HeaderEdits, Match, Port, Source
+from meshdsl.plan.intent import Port
+from meshdsl.plan.requests import Backend, HeaderEdits, Match
+from meshdsl.plan.source import Source
 from meshdsl.plan.table import (
     IDEMPOTENT,
     Conjunction,
@@ -118,7 +120,7 @@ class RequestPolicies:
             headers=_headers(found.get(traffic.Headers)),
             rewrite=self._rewrite(route, found.get(traffic.Rewrite)),
             redirect=_redirect(redirect),
-            source=source_of(policies[0]) if policies else intent.NOWHERE,
+            source=source_of(policies[0]) if policies else source.NOWHERE,
             policies=policies,
         )
 
@@ -185,7 +187,7 @@ class RequestPolicies:
                 f"did you mean {close[0]!r}?" if close else f"{declared}; declare it with versions=(…)",
             )
 
-    def _mirror(self, service: Service, port: Port, policy: Policy | None) -> intent.Mirror | None:
+    def _mirror(self, service: Service, port: Port, policy: Policy | None) -> requests.Mirror | None:
         if not isinstance(policy, traffic.Mirror):
             return None
         found = self._attachments.find(policy.to, policy, "to")
@@ -219,13 +221,13 @@ class RequestPolicies:
                 f"say port=…; its ports are {', '.join(map(str, numbers)) or 'none'}",
             )
             return None
-        return intent.Mirror(found, wanted, policy.version, percentage(policy.percent), source_of(policy))
+        return requests.Mirror(found, wanted, policy.version, percentage(policy.percent), source_of(policy))
 
-    def _rewrite(self, route: Route | None, policy: Policy | None) -> intent.Rewrite | None:
+    def _rewrite(self, route: Route | None, policy: Policy | None) -> requests.Rewrite | None:
         if not isinstance(policy, traffic.Rewrite):
             return None
         path = path_of(route.path) if route is not None and route.path is not None else None
-        if policy.path is not None and path is not None and path.kind is intent.PathKind.REGEX:
+        if policy.path is not None and path is not None and path.kind is requests.PathKind.REGEX:
             self._report(
                 "MESH336",
                 f"{place_text(place_of(route) if route else ())} has a regular expression as its path, so no rewrite",
@@ -234,10 +236,10 @@ class RequestPolicies:
                 "what of the path is to be replaced is not said",
                 'give the route an exact path or a prefix "/a/*"',
             )
-        return intent.Rewrite(_new_path(policy, route, path), policy.host, source_of(policy))
+        return requests.Rewrite(_new_path(policy, route, path), policy.host, source_of(policy))
 
 
-def _new_path(policy: traffic.Rewrite, route: Route | None, path: intent.Path | None) -> str | None:
+def _new_path(policy: traffic.Rewrite, route: Route | None, path: requests.Path | None) -> str | None:
     """What replaces the path that a route matched.
 
     The Rewrite of a service puts its path before that of every request, also of those that a route takes.
@@ -246,7 +248,7 @@ def _new_path(policy: traffic.Rewrite, route: Route | None, path: intent.Path | 
         return None
     if path is not None and policy.subject is not route:
         return policy.path.rstrip("/") + path.value
-    if path is not None and path.kind is intent.PathKind.EXACT:
+    if path is not None and path.kind is requests.PathKind.EXACT:
         return policy.path
     # What follows a prefix brings its own slash; meshes differ in what they make of a second one.
     return policy.path.rstrip("/") or "/"
@@ -265,18 +267,20 @@ def _shared_out(weights: list[tuple[str, int]]) -> tuple[Backend, ...]:
     return tuple(Backend(version, weight // divisor * factor) for version, weight in kept)
 
 
-def _timeout(policy: Policy | None) -> intent.Timeout | None:
+def _timeout(policy: Policy | None) -> requests.Timeout | None:
     return (
-        intent.Timeout(milliseconds(policy.request), source_of(policy)) if isinstance(policy, traffic.Timeout) else None
+        requests.Timeout(milliseconds(policy.request), source_of(policy))
+        if isinstance(policy, traffic.Timeout)
+        else None
     )
 
 
-def _retry(policy: Policy | None) -> intent.Retry | None:
+def _retry(policy: Policy | None) -> requests.Retry | None:
     if not isinstance(policy, traffic.Retry) or policy.attempts == 0:
         return None
-    return intent.Retry(
+    return requests.Retry(
         policy.attempts,
-        tuple(name for name in intent.RETRY_FEATURES if name in policy.retry_on),
+        tuple(name for name in requests.RETRY_FEATURES if name in policy.retry_on),
         tuple(sorted(set(policy.statuses))),
         milliseconds(policy.per_try_timeout) if policy.per_try_timeout is not None else None,
         milliseconds(policy.backoff) if policy.backoff is not None else None,
@@ -290,18 +294,18 @@ def _retried_methods(policy: Policy | None) -> tuple[str, ...] | None:
     return IDEMPOTENT if policy.methods is None else tuple(sorted(set(policy.methods)))
 
 
-def _fault(policy: Policy | None) -> intent.Fault | None:
+def _fault(policy: Policy | None) -> requests.Fault | None:
     if not isinstance(policy, traffic.Fault):
         return None
     abort, delay = policy.abort, policy.delay
-    return intent.Fault(
-        intent.Abort(abort.status, percentage(abort.percent)) if abort else None,
-        intent.Delay(milliseconds(delay.duration), percentage(delay.percent)) if delay else None,
+    return requests.Fault(
+        requests.Abort(abort.status, percentage(abort.percent)) if abort else None,
+        requests.Delay(milliseconds(delay.duration), percentage(delay.percent)) if delay else None,
         source_of(policy),
     )
 
 
-def _headers(policy: Policy | None) -> intent.Headers | None:
+def _headers(policy: Policy | None) -> requests.Headers | None:
     if not isinstance(policy, traffic.Headers):
         return None
     request = HeaderEdits(
@@ -315,12 +319,12 @@ def _headers(policy: Policy | None) -> intent.Headers | None:
         tuple(sorted(set(policy.response_remove))),
     )
     nothing = HeaderEdits()
-    return intent.Headers(
+    return requests.Headers(
         request if request != nothing else None, response if response != nothing else None, source_of(policy)
     )
 
 
-def _redirect(policy: Policy | None) -> intent.Redirect | None:
+def _redirect(policy: Policy | None) -> requests.Redirect | None:
     if not isinstance(policy, traffic.Redirect):
         return None
-    return intent.Redirect(policy.status, policy.scheme, policy.host, policy.port, policy.path, source_of(policy))
+    return requests.Redirect(policy.status, policy.scheme, policy.host, policy.port, policy.path, source_of(policy))

@@ -8,12 +8,13 @@ from meshdsl.diagnostics import CompileError, Diagnostic
 from meshdsl.model import inventory, operation, security, traffic
 from meshdsl.model.base import Policy
 from meshdsl.model.policy_set import PolicySet
-from meshdsl.plan import intent
+from meshdsl.plan import intent, rights
 from meshdsl.plan.access import access, account_of
 from meshdsl.plan.attach import Attachments, Place, namespace_of, place_of, place_text, source_of
-from meshdsl.plan.intent import Port, Protocol, Source
+from meshdsl.plan.intent import Port, Protocol
 from meshdsl.plan.matching import TooMany, Undecidable
 from meshdsl.plan.region import RequestPolicies
+from meshdsl.plan.source import Source
 from meshdsl.plan.table import Ambiguous, Contradiction, table
 from meshdsl.values import milliseconds
 
@@ -92,7 +93,7 @@ class _Resolver:
         return intent.Namespace(
             name=name,
             mtls=_mtls(mtls),
-            effective_mtls=intent.MtlsMode(nearest.mode) if nearest else None,
+            effective_mtls=rights.MtlsMode(nearest.mode) if nearest else None,
             default_deny=attachments.nearest(security.DefaultDeny, (name,)) is not None,
             own_default_deny=source_of(deny) if deny else None,
             proxy=_proxy(proxy),
@@ -135,7 +136,7 @@ class _Resolver:
             breaker=_breaker(breaker),
             access=rules,
             mtls=_mtls(mtls),
-            effective_mtls=intent.MtlsMode(effective.mode) if effective else None,
+            effective_mtls=rights.MtlsMode(effective.mode) if effective else None,
             proxy=_proxy(proxy),
             source=Source(service.origin),
             files=self._files(service, *used, breaker, *access_policies, effective, proxy),
@@ -287,8 +288,8 @@ def _ports(service: inventory.Service) -> tuple[Port, ...]:
     )
 
 
-def _mtls(policy: security.MutualTls | None) -> intent.Mtls | None:
-    return intent.Mtls(intent.MtlsMode(policy.mode), source_of(policy)) if policy else None
+def _mtls(policy: security.MutualTls | None) -> rights.Mtls | None:
+    return rights.Mtls(rights.MtlsMode(policy.mode), source_of(policy)) if policy else None
 
 
 def _proxy(policy: operation.Proxy | None) -> intent.Proxy | None:

@@ -14,7 +14,8 @@ from typing import Any
 
 from meshdsl.model.base import Policy
 from meshdsl.model.match import AllOf, AnyOf, Cookie, Header, Query, Regex
-from meshdsl.plan.intent import (
+from meshdsl.plan.matching import Specificity, Undecidable, closed, in_order, intersection, specificity, within
+from meshdsl.plan.requests import (
     Backend,
     Condition,
     Fault,
@@ -27,10 +28,9 @@ from meshdsl.plan.intent import (
     Retry,
     Rewrite,
     Rule,
-    Source,
     Timeout,
 )
-from meshdsl.plan.matching import Specificity, Undecidable, closed, in_order, intersection, specificity, within
+from meshdsl.plan.source import Source
 
 IDEMPOTENT = ("DELETE", "GET", "HEAD", "OPTIONS", "PUT", "TRACE")
 """Methods that may be repeated (RFC 9110, 9.2.2). A Retry applies to these unless it names others."""

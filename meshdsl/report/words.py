@@ -10,31 +10,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from decimal import Decimal
 
-from meshdsl.plan.intent import (
-    Access,
-    Account,
-    Allow,
-    Anyone,
+from meshdsl.plan.intent import Breaker, Plan, Port, Proxy, Service
+from meshdsl.plan.requests import (
     Backend,
-    Breaker,
-    Callers,
     Condition,
-    Deny,
     Fault,
     HeaderEdits,
     Match,
     Mirror,
     Path,
     PathKind,
-    Plan,
-    Port,
-    Proxy,
     Redirect,
     Retry,
     Rule,
-    Service,
-    Source,
 )
+from meshdsl.plan.rights import Access, Account, Allow, Anyone, Callers, Deny
+from meshdsl.plan.source import Source
 from meshdsl.values import duration_text, percent_text
 
 Place = Callable[[Source | None], str]

@@ -16,7 +16,8 @@ from typing import Any, ClassVar, Literal
 from meshdsl.diagnostics import Diagnostic, Origin
 from meshdsl.manifest import Manifest
 from meshdsl.plan.features import Feature
-from meshdsl.plan.intent import Namespace, Plan, Service, Source
+from meshdsl.plan.intent import Namespace, Plan, Service
+from meshdsl.plan.source import Source
 from meshdsl.values import dns_label, dns_name
 
 TargetName = Literal["istio", "ambient", "linkerd"]

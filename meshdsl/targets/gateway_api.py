@@ -16,19 +16,8 @@ from typing import Final
 
 from meshdsl.diagnostics import Origin
 from meshdsl.manifest import Manifest, ObjectRef, Phase, manifest
-from meshdsl.plan.intent import (
-    Condition,
-    HeaderEdits,
-    Headers,
-    Match,
-    Mirror,
-    PathKind,
-    Port,
-    Redirect,
-    Rewrite,
-    Rule,
-    Service,
-)
+from meshdsl.plan.intent import Port, Service
+from meshdsl.plan.requests import Condition, HeaderEdits, Headers, Match, Mirror, PathKind, Redirect, Rewrite, Rule
 from meshdsl.values import Json, percent_number
 
 API_VERSION: Final = "gateway.networking.k8s.io/v1"

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from meshdsl.diagnostics import Diagnostic
-from meshdsl.plan.intent import HeaderEdits, Match, PathKind, Plan, Port, Rule, Service
+from meshdsl.plan.intent import Plan, Port, Service
+from meshdsl.plan.requests import HeaderEdits, Match, PathKind, Rule
 from meshdsl.targets.base import at_least, refused
 from meshdsl.targets.gateway_api import merged, regex, version_service_name
 from meshdsl.values import service_name

@@ -11,7 +11,7 @@ import pytest
 
 from meshdsl import Istio, Namespace, Proxy, Service, Timeout, Workload, build
 from meshdsl.cli.diff_sides import OfflineSide, answered
-from meshdsl.compare.live import Applied, LiveObject, Scope, Snapshot
+from meshdsl.compare.live import Applied, Keep, LiveObject, Scope, Snapshot
 from meshdsl.compiler import Bundle
 
 PROD = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "prod"}}
@@ -34,7 +34,7 @@ class FakeCluster:
         self.asked: list[str] = []
         self.barrier = threading.Barrier(2)
 
-    def snapshot(self, scopes: Iterable[Scope]) -> Snapshot:
+    def snapshot(self, scopes: Iterable[Scope], keep: Keep | None = None) -> Snapshot:
         raise NotImplementedError
 
     def stream(self, scope: Scope) -> Iterator[LiveObject]:

@@ -46,7 +46,7 @@ from meshdsl import (
 )
 from meshdsl.compare.policy_view import changes
 from meshdsl.diagnostics import MeshdslError, Origin
-from meshdsl.plan import intent
+from meshdsl.plan import intent, requests, rights, source
 from meshdsl.plan.resolve import resolve
 from tests.strategies import policy_sets
 
@@ -417,7 +417,7 @@ def test_a_change_names_the_policy_that_asks_for_it() -> None:
 def test_the_line_of_a_policy_is_no_change() -> None:
     before = plan(canary(10, Header("x", "1")))
     after = plan(lambda api, web: canary(10, Header("x", "1"))(api, web))
-    moved = replace(after, mesh=replace(after.mesh, source=intent.Source(Origin("other.py", 7))))
+    moved = replace(after, mesh=replace(after.mesh, source=source.Source(Origin("other.py", 7))))
     assert changes(before, moved) == ()
 
 
@@ -426,9 +426,9 @@ def test_the_line_of_a_policy_is_no_change() -> None:
 
 def meaning(part: Any) -> Any:
     """A part of a plan without where it was written, with access rules in an order of their own."""
-    if isinstance(part, intent.Source):
+    if isinstance(part, source.Source):
         return "said"
-    if isinstance(part, intent.Access):
+    if isinstance(part, rights.Access):
         allow, deny = (tuple(sorted({repr(meaning(r)) for r in rules})) for rules in (part.allow, part.deny))
         return (part.closed, allow, deny)
     if is_dataclass(part):
@@ -470,7 +470,7 @@ def test_plans_that_differ_give_a_sentence_and_equal_ones_none(
     assert changes(after, after) == ()
 
 
-def _compiles(condition: intent.Condition) -> bool:
+def _compiles(condition: requests.Condition) -> bool:
     """Whether a value that is said to be a regular expression is one."""
     try:
         return not condition.regex or bool(re.compile(condition.value))
@@ -485,7 +485,7 @@ def leaves(part: Any) -> Iterator[Any]:
             if field.init and field.compare and field.name not in ("name", "namespace", "set_name", "number"):
                 for other in leaves(getattr(part, field.name)):
                     copy = replace(part, **{field.name: other})  # type: ignore[type-var]
-                    if not isinstance(copy, intent.Condition) or _compiles(copy):
+                    if not isinstance(copy, requests.Condition) or _compiles(copy):
                         yield copy
     elif isinstance(part, tuple):
         for index, item in enumerate(part):

@@ -28,7 +28,8 @@ from meshdsl import (
 from meshdsl.compare.policy_view import changes
 from meshdsl.compare.readback import compared, plan_of
 from meshdsl.compiler import Bundle, build
-from meshdsl.plan.intent import Account, MtlsMode, Path, PathKind
+from meshdsl.plan.requests import Path, PathKind
+from meshdsl.plan.rights import Account, MtlsMode
 from meshdsl.targets.base import Target
 
 TARGETS: list[Target] = [Istio(), Ambient(default_retries="off"), Linkerd()]

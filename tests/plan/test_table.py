@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import meshdsl
-from meshdsl.plan.intent import Condition, Match, Path, PathKind, Plan, Rule
+from meshdsl.plan.intent import Plan
 from meshdsl.plan.matching import Undecidable, closed, intersection, literal_start, specificity, within
+from meshdsl.plan.requests import Condition, Match, Path, PathKind, Rule
 from meshdsl.plan.resolve import resolve
 
 Request = tuple[str, str, dict[str, str]]  # path, method, headers

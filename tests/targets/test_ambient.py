@@ -13,40 +13,23 @@ from meshdsl.codes.ambient import PAGES
 from meshdsl.diagnostics import Origin
 from meshdsl.manifest import MANAGED_BY, SET_LABEL, Manifest, Phase
 from meshdsl.plan.features import Feature
-from meshdsl.plan.intent import (
-    Access,
-    Account,
-    Allow,
-    Anyone,
+from meshdsl.plan.intent import Breaker, Mesh, Namespace, Outlier, Plan, Pool, Port, Protocol, Proxy, Service, Workload
+from meshdsl.plan.requests import (
     Backend,
-    Breaker,
-    Callers,
-    Deny,
     HeaderEdits,
     Headers,
     Match,
-    Mesh,
     Mirror,
-    Mtls,
-    MtlsMode,
-    Namespace,
-    Outlier,
     Path,
     PathKind,
-    Plan,
-    Pool,
-    Port,
-    Protocol,
-    Proxy,
     Redirect,
     Retry,
     Rewrite,
     Rule,
-    Service,
-    Source,
     Timeout,
-    Workload,
 )
+from meshdsl.plan.rights import Access, Account, Allow, Anyone, Callers, Deny, Mtls, MtlsMode
+from meshdsl.plan.source import Source
 from meshdsl.targets.ambient import Ambient
 from meshdsl.targets.base import Level
 from tests import oracle

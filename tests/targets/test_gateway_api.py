@@ -8,24 +8,20 @@ from decimal import Decimal
 import pytest
 
 from meshdsl.codes import gateway_api as codes
-from meshdsl.plan.intent import (
+from meshdsl.plan.intent import Mesh, Plan, Port, Protocol, Service
+from meshdsl.plan.requests import (
     Backend,
     Condition,
     HeaderEdits,
     Headers,
     Match,
-    Mesh,
     Mirror,
     Path,
     PathKind,
-    Plan,
-    Port,
-    Protocol,
     Redirect,
     Retry,
     Rewrite,
     Rule,
-    Service,
     Timeout,
 )
 from meshdsl.targets import gateway_api, gateway_limits

@@ -14,45 +14,40 @@ from meshdsl.diagnostics import Origin, Severity
 from meshdsl.manifest import Manifest, Phase
 from meshdsl.plan.features import Feature
 from meshdsl.plan.intent import (
-    Abort,
-    Access,
-    Account,
-    Allow,
-    Anyone,
-    Backend,
     Breaker,
-    Callers,
-    Condition,
-    Delay,
-    Deny,
-    Fault,
-    HeaderEdits,
-    Headers,
-    Match,
     Mesh,
-    Mirror,
-    Mtls,
-    MtlsMode,
     Namespace,
     Outlier,
-    Path,
-    PathKind,
     Plan,
     Pool,
     Port,
     Protocol,
     Proxy,
-    Redirect,
     Resources,
+    Service,
+    Workload,
+)
+from meshdsl.plan.requests import (
+    Abort,
+    Backend,
+    Condition,
+    Delay,
+    Fault,
+    HeaderEdits,
+    Headers,
+    Match,
+    Mirror,
+    Path,
+    PathKind,
+    Redirect,
     Retry,
     Rewrite,
     Rule,
-    Service,
-    Source,
     Timeout,
-    Workload,
-    uses,
 )
+from meshdsl.plan.rights import Access, Account, Allow, Anyone, Callers, Deny, Mtls, MtlsMode
+from meshdsl.plan.source import Source
+from meshdsl.plan.uses import uses
 from meshdsl.targets.base import Level
 from meshdsl.targets.istio import Istio
 from tests import oracle

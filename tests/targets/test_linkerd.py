@@ -12,38 +12,34 @@ from meshdsl.diagnostics import Origin, Severity
 from meshdsl.manifest import Manifest, Phase
 from meshdsl.plan.features import Feature
 from meshdsl.plan.intent import (
-    Access,
-    Account,
-    Allow,
-    Anyone,
-    Backend,
     Breaker,
-    Callers,
-    Condition,
-    HeaderEdits,
-    Headers,
-    Match,
     Mesh,
-    Mtls,
-    MtlsMode,
     Namespace,
     Outlier,
-    Path,
-    PathKind,
     Plan,
     Port,
     Probe,
     Protocol,
     Proxy,
-    Redirect,
     Resources,
-    Retry,
-    Rule,
     Service,
-    Source,
-    Timeout,
     Workload,
 )
+from meshdsl.plan.requests import (
+    Backend,
+    Condition,
+    HeaderEdits,
+    Headers,
+    Match,
+    Path,
+    PathKind,
+    Redirect,
+    Retry,
+    Rule,
+    Timeout,
+)
+from meshdsl.plan.rights import Access, Account, Allow, Anyone, Callers, Mtls, MtlsMode
+from meshdsl.plan.source import Source
 from meshdsl.targets.base import Level
 from meshdsl.targets.linkerd import Linkerd
 from meshdsl.targets.linkerd.atoms import Inexact, atoms

@@ -24,7 +24,9 @@ from meshdsl.compare.access.model import (
     some,
     value_test,
 )
-from meshdsl.plan.intent import Allow, Anyone, Callers, Deny, MtlsMode, Namespace, Path, Plan, Port, Service
+from meshdsl.plan.intent import Namespace, Plan, Port, Service
+from meshdsl.plan.requests import Path
+from meshdsl.plan.rights import Allow, Anyone, Callers, Deny, MtlsMode
 
 
 def of_plan(plan: Plan) -> AccessModel:

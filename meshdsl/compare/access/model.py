@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from meshdsl.plan.intent import Path, PathKind
+from meshdsl.plan.requests import Path, PathKind
 
 IN_MESH: Final = "*"
 """The pattern of whoever has an identity."""

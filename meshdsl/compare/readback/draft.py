@@ -6,25 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from meshdsl.plan.intent import (
-    NOWHERE,
-    Access,
-    Allow,
-    Breaker,
-    Deny,
-    Match,
-    Mesh,
-    Mtls,
-    MtlsMode,
-    Namespace,
-    Plan,
-    Port,
-    Protocol,
-    Proxy,
-    Resources,
-    Rule,
-    Service,
-)
+from meshdsl.plan.intent import Breaker, Mesh, Namespace, Plan, Port, Protocol, Proxy, Resources, Service
+from meshdsl.plan.requests import Match, Rule
+from meshdsl.plan.rights import Access, Allow, Deny, Mtls, MtlsMode
+from meshdsl.plan.source import NOWHERE
 
 _MOST_PARTS = 5
 """More parts than this are counted and not named in a note."""
@@ -106,7 +91,7 @@ class NamespaceDraft:
 
     def proxy(self) -> Proxy | None:
         """The policy that its labels and annotations come to."""
-        found = Proxy(self.enrolled, self.revision, self.resources)
+        found = Proxy(self.enrolled, self.revision if self.enrolled else "", self.resources)
         return None if found == Proxy(None) else found
 
 

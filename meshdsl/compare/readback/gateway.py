@@ -10,7 +10,8 @@ from typing import Any, Final
 from meshdsl.compare.readback import texts
 from meshdsl.compare.readback.draft import Draft, ServiceDraft
 from meshdsl.compare.readback.texts import Unreadable, items, mapping, objects, text
-from meshdsl.plan.intent import (
+from meshdsl.plan.matching import in_order
+from meshdsl.plan.requests import (
     RETRY_FEATURES,
     Backend,
     Condition,
@@ -26,7 +27,6 @@ from meshdsl.plan.intent import (
     Rule,
     Timeout,
 )
-from meshdsl.plan.matching import in_order
 from meshdsl.targets.ambient.http_route import CODES
 
 _ANCHORED = re.compile(r"\^\(\?:(.*)\)\$", re.DOTALL)

@@ -8,20 +8,9 @@ from typing import Any, Final
 from meshdsl.compare.readback import texts
 from meshdsl.compare.readback.draft import Draft, ServiceDraft
 from meshdsl.compare.readback.texts import Unreadable, items, mapping, objects, text
-from meshdsl.plan.intent import (
-    PRESENT,
-    Account,
-    Allow,
-    Anyone,
-    Callers,
-    Condition,
-    Deny,
-    MtlsMode,
-    Path,
-    PathKind,
-    Protocol,
-    Resources,
-)
+from meshdsl.plan.intent import Protocol, Resources
+from meshdsl.plan.requests import Condition, Path, PathKind
+from meshdsl.plan.rights import PRESENT, Account, Allow, Anyone, Callers, Deny, MtlsMode
 from meshdsl.targets.ambient import Ambient
 from meshdsl.targets.ambient.enrolment import DATAPLANE_MODE
 from meshdsl.targets.base import Target
@@ -235,8 +224,7 @@ def waypoint(draft: Draft, target: Target, live: Mapping[str, Any]) -> None:
     """The revision that a namespace's policy names is written on its waypoint alone."""
     revision = texts.labels_of(live).get(REVISION, "")
     if revision:
-        found = draft.namespace(texts.name_of(live)[1])
-        found.revision = _revision(revision, target) if found.enrolled else ""
+        draft.namespace(texts.name_of(live)[1]).revision = _revision(revision, target)
 
 
 def _revision(revision: str, target: Target) -> str:

@@ -9,11 +9,11 @@ from typing import Any, Final
 from meshdsl.compare.readback import texts
 from meshdsl.compare.readback.draft import Draft, ServiceDraft
 from meshdsl.compare.readback.texts import Unreadable, items, mapping, objects, text
-from meshdsl.plan.intent import (
+from meshdsl.plan.intent import Breaker, Outlier, Pool
+from meshdsl.plan.requests import (
     RETRY_FEATURES,
     Abort,
     Backend,
-    Breaker,
     Condition,
     Delay,
     Fault,
@@ -21,10 +21,8 @@ from meshdsl.plan.intent import (
     Headers,
     Match,
     Mirror,
-    Outlier,
     Path,
     PathKind,
-    Pool,
     Redirect,
     Retry,
     Rewrite,

@@ -13,23 +13,9 @@ from meshdsl.compare.readback import texts
 from meshdsl.compare.readback.draft import Draft, NamespaceDraft, ServiceDraft
 from meshdsl.compare.readback.gateway import read_match
 from meshdsl.compare.readback.texts import Unreadable, mapping, objects, text
-from meshdsl.plan.intent import (
-    Account,
-    Allow,
-    Anyone,
-    Backend,
-    Breaker,
-    Callers,
-    Condition,
-    Match,
-    MtlsMode,
-    Outlier,
-    Path,
-    Port,
-    Protocol,
-    Resources,
-    Rule,
-)
+from meshdsl.plan.intent import Breaker, Outlier, Port, Protocol, Resources
+from meshdsl.plan.requests import Backend, Condition, Match, Path, Rule
+from meshdsl.plan.rights import Account, Allow, Anyone, Callers, MtlsMode
 from meshdsl.targets.linkerd import Linkerd
 from meshdsl.targets.linkerd.atoms import union
 

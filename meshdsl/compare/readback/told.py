@@ -21,26 +21,10 @@ from dataclasses import replace
 
 from meshdsl.compare.readback.gateway import from_codes
 from meshdsl.compare.readback.linkerd import Granted, folded
-from meshdsl.plan.intent import (
-    NOWHERE,
-    Access,
-    Allow,
-    Backend,
-    Breaker,
-    Callers,
-    Deny,
-    Match,
-    Mesh,
-    Mtls,
-    Namespace,
-    Outlier,
-    Plan,
-    Port,
-    Proxy,
-    Retry,
-    Rule,
-    Service,
-)
+from meshdsl.plan.intent import Breaker, Mesh, Namespace, Outlier, Plan, Port, Proxy, Service
+from meshdsl.plan.requests import Backend, Match, Retry, Rule
+from meshdsl.plan.rights import Access, Allow, Callers, Deny, Mtls
+from meshdsl.plan.source import NOWHERE
 from meshdsl.targets.ambient import Ambient
 from meshdsl.targets.ambient.http_route import retry as http_route_retry
 from meshdsl.targets.ambient.waypoint import needs_waypoint

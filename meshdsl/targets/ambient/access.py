@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 
 from meshdsl.diagnostics import Origin
 from meshdsl.manifest import Manifest, ObjectRef, Phase, manifest
-from meshdsl.plan.intent import Allow, Plan, Service
+from meshdsl.plan.intent import Plan, Service
+from meshdsl.plan.rights import Allow
 from meshdsl.targets.ambient.waypoint import is_fenced, needs_waypoint, waypoint_name, waypoint_principal
 from meshdsl.targets.istio import authorization_policy
 from meshdsl.targets.istio.access_checks import closed_by_the_mesh, rules_of

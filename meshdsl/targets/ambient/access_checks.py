@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from meshdsl.diagnostics import Diagnostic
-from meshdsl.plan.intent import Access, Anyone, MtlsMode, Plan, Service
+from meshdsl.plan.intent import Plan, Service
+from meshdsl.plan.rights import Access, Anyone, MtlsMode
 from meshdsl.targets.ambient.access import allowed_past
 from meshdsl.targets.ambient.waypoint import CREATE, is_fenced, needs_waypoint, waypoint_name
 from meshdsl.targets.base import refused

@@ -16,7 +16,8 @@ from typing import Final
 
 from meshdsl.diagnostics import Origin
 from meshdsl.manifest import Manifest
-from meshdsl.plan.intent import PathKind, Port, Retry, Rule, Service
+from meshdsl.plan.intent import Port, Service
+from meshdsl.plan.requests import PathKind, Retry, Rule
 from meshdsl.targets import gateway_api
 from meshdsl.targets.istio.virtual_service import literal
 from meshdsl.values import Json, duration_text

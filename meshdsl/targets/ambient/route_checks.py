@@ -11,8 +11,9 @@ from itertools import combinations, pairwise
 from typing import Final
 
 from meshdsl.diagnostics import Diagnostic
-from meshdsl.plan.intent import Match, PathKind, Port, Rule, Service
+from meshdsl.plan.intent import Port, Service
 from meshdsl.plan.matching import Undecidable, intersection
+from meshdsl.plan.requests import Match, PathKind, Rule
 from meshdsl.targets.ambient.http_route import ALWAYS_RETRIED, CODES, has_path_regex
 from meshdsl.targets.base import at_least, refused
 from meshdsl.targets.gateway_limits import check_redirect

@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from meshdsl.diagnostics import Diagnostic
-from meshdsl.plan.intent import PRESENT, Allow, Condition, Deny, Path, PathKind, Plan, Service, Source
+from meshdsl.plan.intent import Plan, Service
+from meshdsl.plan.requests import Condition, Path, PathKind
+from meshdsl.plan.rights import PRESENT, Allow, Deny
+from meshdsl.plan.source import Source
 from meshdsl.targets.base import Target, refused
 from meshdsl.targets.istio.authorization_policy import MAX_RULES, named_ports, rule
 

@@ -19,7 +19,10 @@ from typing import Final
 
 from meshdsl.diagnostics import Origin
 from meshdsl.manifest import Manifest, ObjectRef, Phase, manifest
-from meshdsl.plan.intent import Allow, Anyone, Callers, Condition, Deny, Path, PathKind, Plan, Port, Service, Source
+from meshdsl.plan.intent import Plan, Port, Service
+from meshdsl.plan.requests import Condition, Path, PathKind
+from meshdsl.plan.rights import Allow, Anyone, Callers, Deny
+from meshdsl.plan.source import Source
 from meshdsl.targets.base import Target
 from meshdsl.values import Json
 

@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Final
 
 from meshdsl.diagnostics import Diagnostic, Severity
-from meshdsl.plan.intent import Plan, Service, Source
+from meshdsl.plan.intent import Plan, Service
+from meshdsl.plan.source import Source
 from meshdsl.targets.base import Target, refused
 from meshdsl.targets.istio import authorization_policy, peer_authentication
 from meshdsl.targets.istio.access_checks import (

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Final
 
 from meshdsl.manifest import Manifest, ObjectRef, Phase, manifest
-from meshdsl.plan.intent import Mtls, Plan, Service
+from meshdsl.plan.intent import Plan, Service
+from meshdsl.plan.rights import Mtls
 from meshdsl.values import Json
 
 API_VERSION: Final = "security.istio.io/v1"

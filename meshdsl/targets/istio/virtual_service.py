@@ -17,7 +17,8 @@ from typing import Final
 
 from meshdsl.diagnostics import Origin
 from meshdsl.manifest import Manifest, ObjectRef, Phase, manifest
-from meshdsl.plan.intent import (
+from meshdsl.plan.intent import Plan, Port, Service
+from meshdsl.plan.requests import (
     Backend,
     Condition,
     Fault,
@@ -26,14 +27,11 @@ from meshdsl.plan.intent import (
     Match,
     Mirror,
     PathKind,
-    Plan,
-    Port,
     Redirect,
     Retry,
     Rule,
-    Service,
-    Source,
 )
+from meshdsl.plan.source import Source
 from meshdsl.targets.base import Target
 from meshdsl.values import Json, duration_text, percent_number
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from meshdsl.plan.intent import Allow, Anyone, Callers, Match, Path, PathKind
 from meshdsl.plan.matching import Undecidable, intersection, within
+from meshdsl.plan.requests import Match, Path, PathKind
+from meshdsl.plan.rights import Allow, Anyone, Callers
 from meshdsl.targets.linkerd.order import preferences
 from meshdsl.targets.linkerd.server import Listener
 

@@ -16,8 +16,10 @@ from typing import Final
 
 from meshdsl.diagnostics import Origin
 from meshdsl.manifest import Manifest, ObjectRef, Phase, manifest
-from meshdsl.plan.intent import Anyone, Callers, Match, Service
+from meshdsl.plan.intent import Service
 from meshdsl.plan.matching import in_order
+from meshdsl.plan.requests import Match
+from meshdsl.plan.rights import Anyone, Callers
 from meshdsl.targets.gateway_api import MAX_MATCHES_IN_A_RULE, http_route, http_route_match
 from meshdsl.targets.gateway_limits import MAX_MATCHES
 from meshdsl.targets.linkerd.atoms import applicable, atoms, grants, union

@@ -15,7 +15,8 @@ from typing import Final
 
 from meshdsl.diagnostics import Origin
 from meshdsl.manifest import Manifest
-from meshdsl.plan.intent import Headers, Port, Redirect, Retry, Rule, Service, Timeout
+from meshdsl.plan.intent import Port, Service
+from meshdsl.plan.requests import Headers, Redirect, Retry, Rule, Timeout
 from meshdsl.targets.gateway_api import http_route, parent_ref, route_rules
 from meshdsl.values import Json, duration_text
 

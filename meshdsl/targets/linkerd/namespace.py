@@ -10,7 +10,9 @@ from collections.abc import Iterator
 
 from meshdsl.diagnostics import Origin
 from meshdsl.manifest import Manifest, ObjectRef, Phase, manifest
-from meshdsl.plan.intent import MtlsMode, Namespace, Plan, Proxy, Service, Source
+from meshdsl.plan.intent import Namespace, Plan, Proxy, Service
+from meshdsl.plan.rights import MtlsMode
+from meshdsl.plan.source import Source
 from meshdsl.values import Json
 
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from meshdsl.plan.intent import Match, Path, PathKind, Port, Rule
+from meshdsl.plan.intent import Port
 from meshdsl.plan.matching import Undecidable, intersection, within
+from meshdsl.plan.requests import Match, Path, PathKind, Rule
 
 
 def preferences(a: Match, b: Match) -> frozenset[int]:

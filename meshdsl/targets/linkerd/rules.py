@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from meshdsl.diagnostics import Diagnostic, Origin, Severity
-from meshdsl.plan.intent import Allow, Plan, Port, Rule, Service, Source
+from meshdsl.plan.intent import Plan, Port, Service
+from meshdsl.plan.requests import Rule
+from meshdsl.plan.rights import Allow
+from meshdsl.plan.source import Source
 from meshdsl.targets.base import refused
 from meshdsl.targets.gateway_limits import check_match, check_redirect, check_rules, check_version_services
 from meshdsl.targets.linkerd.atoms import Inexact, applicable, atoms, grants

@@ -8,7 +8,8 @@ and the breaker off for the whole service (measured). So a service that is split
 from __future__ import annotations
 
 from meshdsl.manifest import Manifest, ObjectRef, Phase, manifest
-from meshdsl.plan.intent import Backend, Service
+from meshdsl.plan.intent import Service
+from meshdsl.plan.requests import Backend
 from meshdsl.targets.gateway_api import version_service_name
 from meshdsl.targets.linkerd.service import split_origins
 

@@ -1,0 +1,86 @@
+"""Which features a part of the plan asks for, read off the marks on its fields."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any
+
+from meshdsl.plan.features import Feature
+from meshdsl.plan.source import NOWHERE, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A feature that a part of the plan asks for, where, and by which field."""
+
+    feature: Feature
+    source: Source
+    field: str
+
+
+def uses(part: object) -> list[Use]:
+    """Every feature that a part of the plan asks for, read off the marks on its fields.
+
+    A part that occurs in several places, such as the Timeout of many rules, is read once.
+
+    Args:
+        part: a :class:`Service`, :class:`Namespace`, :class:`Mesh`, or any part of one.
+    """
+    found: list[Use] = []
+    _read(part, NOWHERE, found, set())
+    return found
+
+
+def _read(part: Any, within: Source, found: list[Use], done: set[int]) -> None:
+    done.add(id(part))
+    kind: Any = part.__class__
+    here: Source = getattr(part, "source", within)
+    if here.origin is None:
+        here = within
+    for name, feature, absent, said_by, has_parts in _marks(kind):
+        value = getattr(part, name)
+        if value is None or (value.__class__ is tuple and not value):
+            if absent is not None:
+                found.append(Use(absent, (getattr(part, said_by) if said_by else None) or here, name))
+            continue
+        if feature is not None:
+            inner = value if isinstance(value, Source) else getattr(value, "source", here)
+            named = here if inner.origin is None else inner
+            found.extend(Use(one, named, name) for one in _features(feature, value))
+        if has_parts:
+            for item in value if isinstance(value, tuple) else (value,):
+                if id(item) not in done:
+                    _read(item, here, found, done)
+
+
+@cache
+def _marks(kind: type[Any]) -> tuple[tuple[str, Any, Feature | None, str, bool], ...]:
+    """The fields of a part that are marked, or have parts of their own: name, the mark, has parts."""
+    marked = []
+    for f in fields(kind):
+        feature, absent, said_by = (f.metadata.get(key) for key in ("feature", "absent", "said_by"))
+        has_parts = _has_parts(kind, str(f.type))
+        if feature is not None or absent is not None or has_parts:
+            marked.append((f.name, feature, absent, said_by or "", has_parts))
+    return tuple(marked)
+
+
+def _has_parts(owner: type[Any], annotation: str) -> bool:
+    """Whether an annotation names a kind of part that has marks itself."""
+    around = vars(sys.modules[owner.__module__])
+    kinds = [around.get(name) for name in re.findall(r"[A-Z]\w+", annotation)]
+    return any(hasattr(kind, "__dataclass_fields__") and _marks(kind) for kind in kinds)
+
+
+def _features(feature: Any, value: Any) -> Iterator[Feature]:
+    if isinstance(feature, Feature):
+        yield feature
+        return
+    for item in value if isinstance(value, tuple) else (value,):
+        found = feature.get(item) if isinstance(feature, Mapping) else feature(item)
+        if found is not None:
+            yield found
