@@ -17,7 +17,7 @@ from pathlib import Path
 
 import yaml
 
-from bench import generate
+from bench import access, generate, live
 from bench.measure import Subject, interleaved
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,23 +30,31 @@ RUNS = 5
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="meshdsl-bench-") as name:
         folder = Path(name)
-        # Compiled Python is found again from the first run on, as that of an installed program is, whatever this
-        # shell says about writing it; and not in the source tree.
-        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-        os.environ["PYTHONPYCACHEPREFIX"] = str(folder / "pycache")
-        print(f"{'work':<44}{'seconds':>9}{'floor':>9}{'ratio':>8}{'goal':>7}{'MiB':>7}")
+        heading(folder)
         start_up(folder)
         for target in TARGETS:
             build(folder, target)
         growth(folder)
+        live.rows(folder, row, RUNS)
+        access.main()
         profile(folder)
+
+
+def heading(folder: Path) -> None:
+    """Prepare the programs that are measured, and name the columns."""
+    # Compiled Python is found again from the first run on, as that of an installed program is, whatever this shell
+    # says about writing it; and not in the source tree.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = str(folder / "pycache")
+    print(f"{'work':<44}{'seconds':>9}{'floor':>9}{'ratio':>8}{'goal':>7}{'MiB':>7}")
 
 
 def row(title: str, work: Subject, floor: Subject, goal: float | None) -> None:
     ratio = work.median / floor.median
     mark = "" if goal is None or ratio <= goal else "  missed"
-    shown = "" if goal is None else f"{goal:.1f}"
-    figures = f"{work.median:>9.3f}{floor.median:>9.3f}{ratio:>8.2f}{shown:>7}{work.mebibytes:>7.0f}"
+    places = 2 if goal is not None and goal < 1 else 1
+    shown = "" if goal is None else f"{goal:.{places}f}"
+    figures = f"{work.median:>9.3f}{floor.median:>9.3f}{ratio:>8.{max(2, places + 1)}f}{shown:>7}{work.mebibytes:>7.0f}"
     print(f"{title:<44}{figures}{mark}", flush=True)
 
 
