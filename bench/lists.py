@@ -25,6 +25,11 @@ class Connection(http.client.HTTPConnection):
         self.sock.connect(self.path)
 
 
+def answers(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return not probe.connect_ex(path)
+
+
 def listed(path: str, target: str) -> int:
     """How many objects a list has."""
     count, token = 0, ""
@@ -50,7 +55,7 @@ def main(kubectl: str, kubeconfig: str, *targets: str) -> None:
         command = [kubectl, "proxy", f"--kubeconfig={kubeconfig}", f"--unix-socket={path}"]
         proxy = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
-            while not Path(path).exists():
+            while not answers(path):
                 time.sleep(0.002)
             with ThreadPoolExecutor(8) as pool:
                 print(sum(pool.map(lambda target: listed(path, target), targets)), "objects")
