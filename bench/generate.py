@@ -24,7 +24,7 @@ accept = ["MESH512", "MESH514", "MESH520"]
 }
 _IMPORTS = "from meshdsl import Allow, Breaker, Canary, Header, MutualTls, Namespace, Retry, Service, Timeout\n"
 _SERVICE = """\
-{s} = Service({name}, {ns}, port=8080, versions=("v1", "v2"), replicas=6)
+{s} = Service({name}, {ns}, port=8080, versions=("v1", "v2"), replicas=6, probes=())
 {policies} = [
     Canary({s}, stable="v1", canary="v2", percent=10, when=Header("x-canary", "true")),
     Timeout({s}, "5s"),
