@@ -22,6 +22,7 @@ from meshdsl.compare.report import Action, DiffReport
 from meshdsl.compiler import Bundle
 from meshdsl.manifest import ObjectRef
 from meshdsl.plan.intent import Plan
+from meshdsl.targets.base import Target
 
 View = Literal["policy", "access", "fields"]
 VIEWS: Final[tuple[View, ...]] = ("policy", "access", "fields")
@@ -56,8 +57,10 @@ def diff(
     Returns:
         what differs; what could not be told is in its ``unknown``, and never shown as a difference.
     """
+    was = None
     if isinstance(live, Bundle):
         before = before or live.plan
+        was = live.target
     snapshot = _snapshot(bundle, live, pods=pods)
     sets = {bundle.plan.set_name, *([before.set_name] if before else [])}
     found = Comparer(bundle, snapshot, sets=sets, adopt=adopt, show_foreign=show_foreign).run()
@@ -74,7 +77,7 @@ def diff(
         compared=found.compared,
         aside=tuple(found.aside),
     )
-    return _Meaning(bundle, snapshot, found, before, adopt).added_to(report, views)
+    return _Meaning(bundle, snapshot, found, before, was, adopt).added_to(report, views)
 
 
 def stale(report: DiffReport, live: Iterable[LiveObject]) -> tuple[ObjectRef, ...]:
@@ -140,6 +143,7 @@ class _Meaning:
     snapshot: Snapshot
     found: Differences
     before: Plan | None
+    was: Target | None
     adopt: bool
 
     def added_to(self, report: DiffReport, views: Collection[View]) -> DiffReport:
@@ -167,11 +171,12 @@ class _Meaning:
         applied = bool(self.snapshot.applied)
         return readback.compared(self._live(), self.bundle, adopt=self.adopt, applied=applied)
 
-    @staticmethod
-    def _policy(report: DiffReport, old: Plan | None, new: Plan, note: str) -> DiffReport:
+    def _policy(self, report: DiffReport, old: Plan | None, new: Plan, note: str) -> DiffReport:
         from meshdsl.compare import policy_view  # noqa: PLC0415
 
         changes = policy_view.changes(old, new) if old is not None else ()
+        if self.was is not None:
+            changes += policy_view.trust_domains(self.was, self.bundle.target)
         return replace(report, policy=changes, policy_note=note)
 
     def _live(self) -> list[LiveObject]:
@@ -182,20 +187,20 @@ class _Meaning:
         from meshdsl.compare import access  # noqa: PLC0415
 
         if self.before is not None:
-            old, new = access.of_plan(self.before), access.of_plan(self.bundle.plan)
-        else:
-            gap = self._gap(report.unknown)
-            if gap:
-                return replace(report, access_note=f"who may call what is not compared: {gap}")
-            target, plan = self.bundle.target, self.bundle.plan
-            conflicts = {change.ref for change in report.objects if change.action is Action.CONFLICT}
-            applied = [one for one in self.bundle.manifests if one.ref not in conflicts]
-            deleted = [change.ref for change in report.objects if change.action is Action.DELETE]
-            live = self._live()
-            old = access.of_objects(live, target, plan)
-            if self._is_as_compiled():
-                return replace(report, access_note="; ".join(old.notes))
-            new = access.of_objects(access.after_apply(live, applied, deleted), target, plan)
+            found = access.between(self.before, self.bundle.plan, self.was, self.bundle.target)
+            return replace(report, access=found)
+        gap = self._gap(report.unknown)
+        if gap:
+            return replace(report, access_note=f"who may call what is not compared: {gap}")
+        target, plan = self.bundle.target, self.bundle.plan
+        conflicts = {change.ref for change in report.objects if change.action is Action.CONFLICT}
+        applied = [one for one in self.bundle.manifests if one.ref not in conflicts]
+        deleted = [change.ref for change in report.objects if change.action is Action.DELETE]
+        live = self._live()
+        old = access.of_objects(live, target, plan)
+        if self._is_as_compiled():
+            return replace(report, access_note="; ".join(old.notes))
+        new = access.of_objects(access.after_apply(live, applied, deleted), target, plan)
         note = "; ".join(dict.fromkeys((*old.notes, *new.notes)))
         return replace(report, access=access.changes(old, new), access_note=note)
 

@@ -13,12 +13,14 @@ from dataclasses import replace
 from itertools import chain
 
 from meshdsl.compare import policy_words as words
+from meshdsl.compare.access import MESH, trust_domain
 from meshdsl.compare.policy_rules import Change, table_changes
 from meshdsl.compare.report import PolicyChange
 from meshdsl.diagnostics import Origin
 from meshdsl.plan.intent import Breaker, Namespace, Plan, Port, Proxy, Service
 from meshdsl.plan.rights import Access, Allow, Deny, Mtls, MtlsMode
 from meshdsl.plan.source import Source
+from meshdsl.targets.base import Target
 
 
 def changes(before: Plan, after: Plan) -> tuple[PolicyChange, ...]:
@@ -33,6 +35,12 @@ def changes(before: Plan, after: Plan) -> tuple[PolicyChange, ...]:
     """
     view = _View(before, after)
     return tuple(chain(view.services(), view.namespaces(), view.mesh()))
+
+
+def trust_domains(was: Target, now: Target) -> tuple[PolicyChange, ...]:
+    """What a change of the trust domain is: every rule names other principals."""
+    old, new = trust_domain(was), trust_domain(now)
+    return () if old == new else (PolicyChange(MESH, f"trust domain of {MESH}: {old} → {new}"),)
 
 
 class _View:

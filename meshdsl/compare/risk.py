@@ -171,7 +171,7 @@ class _Plans:
             yield from _mtls(subject, _mode(was.mtls), _mode(now.mtls), now.source)
         if was.own_default_deny is not None and now.own_default_deny is None and not now.default_deny:
             yield _fence(subject, f"default deny removed from {subject}", _at(now.source))
-        yield from _enrolment(subject, was.proxy, now.proxy)
+        yield from _enrolment(subject, was.proxy, now.proxy, was.effective_mtls)
 
     def _service(self, was: Service, now: Service) -> Iterator[RiskFinding]:
         subject = str(now)
@@ -183,7 +183,7 @@ class _Plans:
                 yield from _mtls(subject, was.effective_mtls, now.mtls.mode, now.mtls.source)
         if was.access.closed and not now.access.closed:
             yield _fence(subject, f"{subject} is open: no allow and no default deny closes it", _at(now.source))
-        yield from _enrolment(subject, was.proxy, now.proxy)
+        yield from _enrolment(subject, was.proxy, now.proxy, was.effective_mtls)
         yield from _breaker(was, now)
         old, new = ({port.number: port.rules for port in service.ports} for service in (was, now))
         both = [cell for number in sorted(old.keys() & new.keys()) for cell in cells(old[number], new[number])]
@@ -210,12 +210,18 @@ def _fence(subject: str, sentence: str, origins: tuple[Origin, ...]) -> RiskFind
     return RiskFinding(Risk.REMOVED_FENCE, subject, sentence, origins)
 
 
-def _enrolment(subject: str, was: Proxy | None, now: Proxy | None) -> Iterator[RiskFinding]:
-    if was is None or not was.enrolled or (now is not None and now.enrolled):
+def _enrolment(subject: str, was: Proxy | None, now: Proxy | None, mode: MtlsMode | None) -> Iterator[RiskFinding]:
+    """What leaves the mesh: it was enrolled and is no longer, or is kept out and was not."""
+    old, new = was.enrolled if was is not None else None, now.enrolled if now is not None else None
+    if new or old is False or (old is None and new is None):
         return
-    how = "kept out of the mesh" if now is not None and now.enrolled is False else "no longer enrolled"
+    how = "kept out of the mesh" if new is False else "no longer enrolled"
     sentence = f"{subject} is {how}: no access rule and no mTLS mode holds for its pods"
-    yield _fence(subject, sentence, _at(now.source) if now is not None else ())
+    origins = _at(now.source) if now is not None else ()
+    yield _fence(subject, sentence, origins)
+    if mode is MtlsMode.STRICT:
+        sentence = f"mTLS of {subject} is no longer strict: it is {how}"
+        yield RiskFinding(Risk.WEAKENED_MTLS, subject, sentence, origins)
 
 
 def _gone(was: Service) -> Iterator[RiskFinding]:
