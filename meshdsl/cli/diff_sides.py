@@ -154,9 +154,34 @@ class OfflineSide:
 
         path = self.paths[job.name]
         snapshot = read(path) if path else Snapshot((), name="nothing: no folder of its name")
+        if path and not Path(path).is_dir():
+            snapshot = doubted(snapshot, bundle)
         report = diff(bundle, snapshot, adopt=self.adopt, show_foreign=self.show_foreign)
         against = "standard input" if path == "-" else path or "nothing, as there is no folder of its name"
         return Compared(replace(report, cluster=job.name, against=against))
+
+
+def doubted(snapshot: Snapshot, bundle: Bundle) -> Snapshot:
+    """A dump in which a kind of the target that does not occur is unknown.
+
+    What a build has written is whole as it is: it holds objects of this set alone, none of them from a server.
+    """
+    from meshdsl.compare.kinds import OF_TARGET
+    from meshdsl.compare.live import Scope, Unknown
+    from meshdsl.compare.normalise import key_of, metadata_of
+    from meshdsl.compare.ownership import is_ours
+
+    stored = any(metadata_of(one).get("uid") for one in snapshot.objects)
+    name, applied = bundle.plan.set_name, snapshot.applied
+    if snapshot.objects and not stored and all(is_ours(x, name) or key_of(x) in applied for x in snapshot.objects):
+        return snapshot
+    there = {(scope.kind.group, scope.kind.kind) for scope in snapshot.scopes}
+    missing = [kind for kind in OF_TARGET[bundle.target.name] if (kind.group, kind.kind) not in there]
+    unknown = tuple(
+        Unknown(Scope(kind), f"the dump has no {kind.kind}: it is not known whether there are any", "not-in-dump")
+        for kind in missing
+    )
+    return replace(snapshot, unknown=(*snapshot.unknown, *unknown))
 
 
 def _is_output(folder: Path) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 
 from meshdsl.compare.align import Pair, is_moved, pairs
 from meshdsl.compare.amounts import same_amount
-from meshdsl.compare.known import Schema, amount_at, is_assigned, is_nothing, is_unordered
+from meshdsl.compare.known import Schema, amount_at, is_assigned, is_nothing, is_unordered, switches_off
 from meshdsl.compare.normalise import SERVERS_FIELDS, canonical, list_of, mapping_of, plain
 from meshdsl.compare.ownership import Hand, Owners, Step
 from meshdsl.compare.report import ABSENT, FieldChange, FieldPath
@@ -139,6 +139,9 @@ class Comparison:
     def _extra(self, live: Any, at: _At) -> None:
         """What is there and not set by us."""
         if at.whole:
+            self._change(at, live, ABSENT)
+            return
+        if switches_off(self.group, self.kind, at.path, live):
             self._change(at, live, ABSENT)
             return
         hand = self.owners.of(at.steps)

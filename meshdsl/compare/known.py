@@ -7,7 +7,7 @@ which lists have no order although their schema does not say so, and what a serv
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from meshdsl.compare.amounts import Amount
@@ -280,3 +280,12 @@ def is_of_a_mesh(name: str) -> bool:
     """Whether a label or annotation is of a mesh, such as ``retry.linkerd.io/http``."""
     domain = name.rpartition("/")[0]
     return any(domain == one or domain.endswith(f".{one}") for one in MESH_DOMAINS)
+
+
+def switches_off(group: str, kind: str, path: Sequence[str | int], value: object) -> bool:
+    """Whether an annotation that we do not set keeps our object from being enforced, whoever set it."""
+    named = (group, kind, tuple(path)) == ("security.istio.io", "AuthorizationPolicy", _DRY_RUN)
+    return named and str(value).lower() not in ("false", "f", "0")
+
+
+_DRY_RUN = ("metadata", "annotations", "istio.io/dry-run")

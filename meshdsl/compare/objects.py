@@ -99,6 +99,9 @@ class Comparer:
         self.sets = frozenset(sets)
         self.adopt = adopt
         self.show_foreign = show_foreign
+        produced = (one.ref for one in bundle.manifests)
+        self.reached = {one.name if one.kind == NAMESPACE.kind else one.namespace for one in produced}
+        self.reached |= {key[2] for key, one in self.live.items() if self._is_ours(one)}
 
     def run(self) -> Differences:
         """Compare everything."""
@@ -242,7 +245,7 @@ class Comparer:
                     ObjectChange(ref_of(live), Action.DELETE, live=shown, notes=notes, version=version)
                 )
             return
-        if labels_of(live).get(MANAGED_BY) == MANAGER and key not in self.applied:
+        if key not in self.applied and (labels_of(live).get(MANAGED_BY) == MANAGER or not self._is_in_reach(key)):
             return
         fields = tuple(self._left(key, live))
         if fields:
@@ -253,6 +256,10 @@ class Comparer:
                     ref_of(live), Action.UPDATE, fields, shown, partial=True, notes=(note,), version=version_of(live)
                 )
             )
+
+    def _is_in_reach(self, key: Key) -> bool:
+        """Whether this set has to do with an object's namespace: a field manager says nothing of the set."""
+        return (key[3] if key[:2] == ("", NAMESPACE.kind) else key[2]) in self.reached
 
     def _left(self, key: Key, live: LiveObject) -> Iterator[FieldChange]:
         """What our own field manager, or a file of ours, still has of an object that is not ours."""

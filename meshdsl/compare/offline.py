@@ -73,8 +73,12 @@ def read(path: str | os.PathLike[str]) -> Snapshot:
             found.extend(_documents(text, shown, budget))
         except Refused as refused:
             errors.append(refused.at(shown))
-    objects, problems = assembled(found, name if name != _STDIN else "standard input")
+    shown_name = name if name != _STDIN else "standard input"
+    objects, problems = assembled(found, shown_name)
     errors += problems
+    if not found and not errors and not Path(name).is_dir():
+        message = f"nothing was read: {shown_name} is empty"
+        errors.append(Diagnostic("MESH827", message, help="did the command that writes the dump fail?"))
     if errors:
         raise ReadError(errors)
     return objects

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -11,8 +12,12 @@ import pytest
 
 from meshdsl import Istio, Namespace, Proxy, Service, Timeout, Workload, build
 from meshdsl.cli.diff_sides import OfflineSide, answered
+from meshdsl.cli.project import Job
 from meshdsl.compare.live import Applied, Keep, LiveObject, Scope, Snapshot
+from meshdsl.compare.offline import ReadError, read
+from meshdsl.compare.report import DiffReport
 from meshdsl.compiler import Bundle
+from meshdsl.model.environment import Environment
 
 PROD = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "prod"}}
 
@@ -94,3 +99,32 @@ def test_the_folder_of_a_cluster_is_found_and_one_of_a_namespace_is_not_taken_fo
     assert paths("flat", "prod") == {"prod": "flat"}
     with pytest.raises(Exception, match="choose one with --cluster"):
         paths("flat", "prod", "dev")
+
+
+def test_a_kind_that_a_dump_does_not_have_is_unknown_and_a_folder_is_whole(tmp_path: Path) -> None:
+    given = bundle()
+    (route,) = [m for m in given.manifests if m.ref.kind == "VirtualService"]
+    body = json.loads(json.dumps(route.body, default=dict))
+    body["metadata"]["uid"] = "6a7e"
+    (tmp_path / "dump.json").write_text(json.dumps(body))
+
+    def report(path: Path) -> DiffReport:
+        job = Job("one", given.target, Environment())
+        found = OfflineSide.of(str(path), ["one"], adopt=False, show_foreign=False).compare(job, given).report
+        assert found is not None
+        return found
+
+    found = report(tmp_path / "dump.json")
+    reasons = [one.reason for one in found.unknown]
+    assert "the dump has no AuthorizationPolicy: it is not known whether there are any" in reasons
+    assert not found.objects
+    assert "not compared" in found.policy_note
+    assert "not compared" in found.access_note
+    assert not report(tmp_path).unknown
+
+
+def test_an_empty_file_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "empty.yaml").write_text("\n")
+    with pytest.raises(ReadError, match="nothing was read") as caught:
+        read(tmp_path / "empty.yaml")
+    assert caught.value.exit_code == 3

@@ -432,3 +432,26 @@ def test_many_objects_are_taken_one_by_one() -> None:
         [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=False, timeout=300
     )
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_what_another_set_left_on_its_own_namespace_is_none_of_our_business() -> None:
+    body = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": "theirs", "labels": {"istio-injection": "on"}},
+    }
+    given = bundle("istio")
+    live = snapshot([*cluster(given).objects, stored(body, manager="meshdsl")])  # type: ignore[list-item]
+    assert not fields(given, live).objects
+
+
+def test_an_annotation_that_switches_enforcement_off_is_a_removal_whoever_set_it() -> None:
+    given = bundle("istio")
+    name = next(one.ref.name for one in given.manifests if one.ref.kind == "AuthorizationPolicy")
+
+    def switched(value: str) -> Any:
+        return lambda live: live["metadata"].setdefault("annotations", {}).update({"istio.io/dry-run": value})
+
+    (change,) = fields(given, changed(given, "AuthorizationPolicy", name, switched("true"))).objects
+    assert [(f.path[-1], f.live, f.ours) for f in change.fields] == [("istio.io/dry-run", "true", ABSENT)]
+    assert not fields(given, changed(given, "AuthorizationPolicy", name, switched("false"))).objects

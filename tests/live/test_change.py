@@ -136,9 +136,6 @@ def test_a_field_that_somebody_changed_by_hand_is_told(shop: Shop, own: Server) 
     assert list(told(shop.built(), shop.compared(shop.built()))) == []
 
 
-@pytest.mark.xfail(
-    reason="what another set enrolled is told as a removal: both have the field manager meshdsl", strict=True
-)
 def test_the_namespaces_of_another_set_are_none_of_our_business(own: Server) -> None:
     """A partial object has no label of its set, and Namespaces are listed for the whole cluster."""
     one, other = Shop(own, "ambient"), Shop(own, "istio")
