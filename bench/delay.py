@@ -60,7 +60,7 @@ class _Proxy:
                 await asyncio.gather(_through(reader, back, 0), _through(there, writer, self._seconds))
             finally:
                 back.close()
-        except (ConnectionError, asyncio.CancelledError):
+        except (OSError, asyncio.CancelledError):
             pass  # one side has gone, or the measuring is over: then there is nothing to pass on
         finally:
             writer.close()
