@@ -71,7 +71,7 @@ class Attachments:
         self._adding: defaultdict[tuple[type[Policy], Place], list[Policy]] = defaultdict(list)
         self._kinds: set[type[Policy]] = set()
         # One order for everything that follows, whatever order files and definitions came in.
-        ordered = sorted(objects, key=lambda o: (o.origin.file, o.origin.line, o.origin.object))
+        ordered = _in_order(objects)
         for one in ordered:
             self._declare(one)
         for one in ordered:
@@ -192,6 +192,24 @@ class Attachments:
         """The routes of a service, by name."""
         routes = self.routes.get(service)
         return [routes[name] for name in sorted(routes)] if routes else []
+
+
+def _in_order(objects: Iterable[Declared]) -> list[Declared]:
+    """Objects by where they were written; those that a loop writes at one place, by what they are about and say."""
+
+    def written(one: Declared) -> tuple[str, int, str, Place]:
+        about = getattr(one, "subject", one)
+        place = place_of(about) if isinstance(about, Service | Route | Namespace | str) else ()
+        return (one.origin.file, one.origin.line, one.origin.object, place)
+
+    groups: defaultdict[tuple[str, int, str, Place], list[Declared]] = defaultdict(list)
+    for one in objects:
+        groups[written(one)].append(one)
+    return [
+        one
+        for key in sorted(groups)
+        for one in (groups[key] if len(groups[key]) == 1 else sorted(groups[key], key=repr))
+    ]
 
 
 def source_of(policy: Policy) -> Source:

@@ -235,3 +235,11 @@ def test_a_closed_list_has_the_intersection_of_any_two() -> None:
             assert both is None or both in found
             assert both is None or (within(both, a) and within(both, b))
     assert len(found) == 7
+
+
+def test_policies_that_a_loop_writes_at_one_line_have_one_order() -> None:
+    api = meshdsl.Service("api", "prod", port=80)
+    callers = [meshdsl.Service(name, "prod", port=80) for name in ("a", "b", "c")]
+    rules = [meshdsl.Allow(api, callers=(caller,), methods=(method,)) for caller in callers for method in METHODS]
+    one, other = (resolve(meshdsl.PolicySet(tuple(order))) for order in (rules, rules[::-1]))
+    assert one.service("prod", "api").access == other.service("prod", "api").access
