@@ -57,19 +57,6 @@ def in_order(match: Match) -> tuple[object, ...]:
     return (-rank, -length, not method, -headers, -query, path, match.method or "", conditions)
 
 
-def only_listed(a: Match, b: Match) -> bool:
-    """Whether only the place in a list can tell a mesh which of two overlapping matches goes first.
-
-    That is so where they have as many conditions of each kind, and the same path, an exact path and the prefix of the
-    same text, or a regular expression. In two objects the age of these would decide instead.
-    """
-    if (a.method is None, len(a.headers), len(a.query)) != (b.method is None, len(b.headers), len(b.query)):
-        return False
-    kinds = {path.kind for path in (a.path, b.path) if path is not None}
-    same = a.path == b.path or (a.path is not None and b.path is not None and a.path.value == b.path.value)
-    return (same or PathKind.REGEX in kinds) and intersection(a, b) is not None
-
-
 # ------------------------------------------------------------------------------------------------------------- paths
 
 
