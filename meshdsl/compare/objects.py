@@ -99,9 +99,7 @@ class Comparer:
         self.sets = frozenset(sets)
         self.adopt = adopt
         self.show_foreign = show_foreign
-        produced = (one.ref for one in bundle.manifests)
-        self.reached = {one.name if one.kind == NAMESPACE.kind else one.namespace for one in produced}
-        self.reached |= {key[2] for key, one in self.live.items() if self._is_ours(one)}
+        self.reached = self._reached()
 
     def run(self) -> Differences:
         """Compare everything."""
@@ -257,9 +255,23 @@ class Comparer:
                 )
             )
 
+    def _reached(self) -> set[str]:
+        """The namespaces in which a field that our field manager left is this set's and not another's.
+
+        Those where this set makes something or has made something; and those that it declares, if no other set has made
+        anything there.
+        """
+        sets = {True: set[str](), False: set[str]()}
+        for key, live in self.live.items():
+            if labels_of(live).get(MANAGED_BY) == MANAGER:
+                sets[self._is_ours(live)].add(key[2])
+        declared = {one.name for one in self.bundle.plan.namespaces} - sets[False]
+        made = {_namespace_of(key_of_ref(manifest.ref)) for manifest in self.bundle.manifests}
+        return made | declared | sets[True]
+
     def _is_in_reach(self, key: Key) -> bool:
         """Whether this set has to do with an object's namespace: a field manager says nothing of the set."""
-        return (key[3] if key[:2] == ("", NAMESPACE.kind) else key[2]) in self.reached
+        return _namespace_of(key) in self.reached
 
     def _left(self, key: Key, live: LiveObject) -> Iterator[FieldChange]:
         """What our own field manager, or a file of ours, still has of an object that is not ours."""
@@ -273,6 +285,10 @@ class Comparer:
                 value = mapping_of(value).get(name)
             if value is not None and len(path) > 1:
                 yield FieldChange(path, plain(value), ABSENT)
+
+
+def _namespace_of(key: Key) -> str:
+    return key[3] if key[:2] == ("", NAMESPACE.kind) else key[2]
 
 
 def _leaves(value: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

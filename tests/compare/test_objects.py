@@ -445,6 +445,21 @@ def test_what_another_set_left_on_its_own_namespace_is_none_of_our_business() ->
     assert not fields(given, live).objects
 
 
+def test_what_our_own_last_policy_left_on_a_namespace_that_is_still_declared_is_told() -> None:
+    given = bundle("istio")
+    less = replace(given, manifests=())
+    left = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "prod", "labels": {"istio-injection": "on"}}}
+    live = snapshot([stored(left, manager="meshdsl")])  # type: ignore[list-item]
+    assert [change.ref.kind for change in fields(less, live).objects] == ["Namespace"]
+    theirs = {
+        "apiVersion": "security.istio.io/v1",
+        "kind": "PeerAuthentication",
+        "metadata": {"name": "a", "namespace": "prod", "labels": OURS | {"meshdsl.dev/set": "another"}},
+    }
+    live = snapshot([stored(left, manager="meshdsl"), stored(theirs, manager="meshdsl")])  # type: ignore[list-item]
+    assert not fields(less, live).objects
+
+
 def test_an_annotation_that_switches_enforcement_off_is_a_removal_whoever_set_it() -> None:
     given = bundle("istio")
     name = next(one.ref.name for one in given.manifests if one.ref.kind == "AuthorizationPolicy")
