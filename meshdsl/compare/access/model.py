@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from meshdsl.diagnostics import Origin
 from meshdsl.plan.requests import Path, PathKind
 
 IN_MESH: Final = "*"
@@ -104,11 +105,41 @@ class Requests(NamedTuple):
 ANY: Final = Requests()
 
 
+@dataclass(frozen=True, slots=True)
+class AccessReason:
+    """What decides who may call: a line of the policies, or a field of an object.
+
+    Attributes:
+        what: the kind of policy such as ``"Allow"``, an object such as ``"AuthorizationPolicy prod/api"``, or words
+            where nothing was written.
+        field: of the object, such as ``"spec.rules[2]"``; empty for a policy, or for all of an object.
+        origin: file and line of the policy; None for an object, and where nothing was written.
+    """
+
+    what: str
+    field: str = ""
+    origin: Origin | None = None
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, (str(self.origin or ""), self.what, self.field)))
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """The reason that a rule was read from. It never takes part in equality: rules are compared by what they say."""
+
+    reason: AccessReason | None = field(default=None, compare=False)
+
+
+UNSAID: Final = Cause()
+
+
 class Rule(NamedTuple):
-    """These callers, these requests."""
+    """These callers, these requests, and what says so."""
 
     who: Who
     requests: Requests = ANY
+    by: Cause = UNSAID
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +168,18 @@ class Way:
 
     Attributes:
         plain: whether callers without an identity can come this way at all.
+        closed_by: what refuses a request that nothing lets in. Reasons never take part in equality.
+        plain_by: what keeps callers without an identity out.
+        open_by: why there is no ``allow``, if that is written somewhere.
     """
 
     deny: tuple[Rule, ...] = ()
     allow: tuple[Rule, ...] | None = None
     routes: tuple[Route, ...] | None = None
     plain: bool = True
+    closed_by: tuple[AccessReason, ...] = field(default=(), compare=False)
+    plain_by: tuple[AccessReason, ...] = field(default=(), compare=False)
+    open_by: tuple[AccessReason, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
