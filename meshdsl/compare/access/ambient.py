@@ -9,18 +9,20 @@ either way, so a service whose pods take connections from everyone is open to ev
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from meshdsl.compare.access.facts import Facts, PortFacts
 from meshdsl.compare.access.istio import IstioReader, Policy
 from meshdsl.compare.access.istio_rules import Sees
-from meshdsl.compare.access.model import Rule, Way, holds, named
+from meshdsl.compare.access.model import AccessReason, Rule, Way, holds, named
 from meshdsl.compare.live import LiveObject
 from meshdsl.targets.base import Target
 
 _USE: Final = "istio.io/use-waypoint"
 _USE_NAMESPACE: Final = "istio.io/use-waypoint-namespace"
 _ACCOUNT: Final = "gateway.istio.io/service-account"
+_PLAIN: Final = AccessReason("only callers in the mesh are led through the waypoint")
 
 
 class AmbientReader(IstioReader):
@@ -85,19 +87,17 @@ class AmbientReader(IstioReader):
         attached: list[Policy],
     ) -> Iterator[Way]:
         number = port.target if isinstance(port.target, int) else None
-        direct = self.way(
-            policies, Sees.ZTUNNEL, number, plain=not self.mode_is_strict(facts, port), others=facts.targets
-        )
+        direct = self.way(policies, Sees.ZTUNNEL, number, plain_by=self.kept_out(facts, port), others=facts.targets)
         if waypoint is None:
             yield direct
             return
         principal = self._principal(waypoint)
         if _lets_in(direct, principal):
-            yield self.way(attached, Sees.REQUESTS if port.http else Sees.BYTES, port.number, plain=False)
+            yield self.way(attached, Sees.REQUESTS if port.http else Sees.BYTES, port.number, plain_by=(_PLAIN,))
         if direct.allow is None:
             yield direct
         else:  # The waypoint itself is let in for others, and is no caller of its own.
-            yield Way((*direct.deny, Rule(named(principal))), direct.allow, plain=direct.plain)
+            yield replace(direct, deny=(*direct.deny, Rule(named(principal))))
 
 
 def _lets_in(way: Way, identity: str) -> bool:

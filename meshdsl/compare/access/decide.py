@@ -61,11 +61,12 @@ class Judge:
         """Who may make which requests, by any of the ways; without any, nobody."""
         found: Decision = {0: self._space.all}
         for way in ways:
-            for callers, cells in self._way(way).items():
+            for callers, cells in self.way(way).items():
                 _add(found, cells, callers)
         return found
 
-    def _way(self, way: Way) -> Decision:
+    def way(self, way: Way) -> Decision:
+        """Who may make which requests by one way."""
         space, everyone = self._space, self._callers.everyone
         found: Decision = {everyone if way.allow is None else 0: space.all}
         if way.routes is None:
@@ -88,8 +89,28 @@ class Judge:
             found[who] = found.get(who, 0) | (self._space.cells(rule.requests) & within)
         return [(who, cells) for who, cells in found.items() if who and cells]
 
+    def grants(self, way: Way) -> Iterator[tuple[Rule, int, int]]:
+        """Each rule of a way that lets somebody in, its callers, and the requests for which it is asked.
+
+        What a deny of the way refuses is still in them.
+        """
+        within = self._space.all
+        if way.routes is not None:
+            within = 0
+            for route, cells in self.winners(way.routes):
+                within |= cells
+                for rule in route.grants:
+                    yield rule, self._callers.mask(rule.who), self._space.cells(rule.requests) & cells
+        for rule in way.allow or ():
+            yield rule, self._callers.mask(rule.who), self._space.cells(rule.requests) & within
+
+    def denied(self, way: Way) -> Iterator[tuple[Rule, int, int]]:
+        """Each rule of a way that refuses, its callers and its requests."""
+        for rule in way.deny:
+            yield rule, self._callers.mask(rule.who), self._space.cells(rule.requests)
+
     def _routes(self, found: Decision, way: Way) -> None:
-        won = self._winners(way.routes or ())
+        won = self.winners(way.routes or ())
         matched = 0
         for route, cells in won:
             matched |= cells
@@ -98,7 +119,7 @@ class Judge:
         if way.allow is None:  # what no route matches is answered with 404
             _keep(found, self._space.all & ~matched, 0)
 
-    def _winners(self, routes: tuple[Route, ...]) -> list[tuple[Route, int]]:
+    def winners(self, routes: tuple[Route, ...]) -> list[tuple[Route, int]]:
         """Each route with the requests of which it is the best match.
 
         A route that takes the whole path is longer than any prefix, but at the prefix itself: there they tie.

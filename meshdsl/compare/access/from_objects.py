@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
 from meshdsl.compare.access.facts import Facts, facts_of
@@ -21,7 +21,12 @@ class Reader(Protocol):
         """The ways to each port of a service."""
 
 
-def of_objects(objects: Iterable[LiveObject], target: Target, services: Plan | None = None) -> AccessModel:
+def of_objects(
+    objects: Iterable[LiveObject],
+    target: Target,
+    services: Plan | None = None,
+    only: Collection[str] | None = None,
+) -> AccessModel:
     """Who may call what, read from objects.
 
     Args:
@@ -29,13 +34,18 @@ def of_objects(objects: Iterable[LiveObject], target: Target, services: Plan | N
         target: the mesh that reads them, with its profile.
         services: the plan that says of which Services to speak where ``objects`` has no Service objects with ports and
             selectors, and what their ports speak. Give it whenever there is one.
+        only: names of services to read, where the others are not asked for; all if None.
 
     Returns:
         The model. What cannot be decided is in its notes; there, the wider answer is taken.
     """
     everything = list(objects)
     reader = _reader(target)(everything, target)
-    found = {str(facts): ServiceAccess(reader.ways(facts), facts.probes) for facts in facts_of(everything, services)}
+    found = {
+        str(facts): ServiceAccess(reader.ways(facts), facts.probes)
+        for facts in facts_of(everything, services)
+        if only is None or str(facts) in only
+    }
     return AccessModel(found, tuple(sorted(reader.notes)))
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from meshdsl.compare.access.facts import Facts, PortFacts, Selectors
 from meshdsl.compare.access.istio_rules import Body, Place, Sees, rules_of
-from meshdsl.compare.access.model import Rule, Way
+from meshdsl.compare.access.model import AccessReason, Cause, Rule, Way
 from meshdsl.compare.live import LiveObject
 from meshdsl.targets.base import Target
 
@@ -83,9 +83,10 @@ class IstioReader:
             self.note(f"{policy} selects only some of the pods of {facts}: what holds for either kind is shown")
         return sure, maybe
 
-    def mode_is_strict(self, facts: Facts, port: PortFacts) -> bool:
-        """Whether plain text is kept out of a port."""
-        return self._modes.of(facts, port.target) == "STRICT"
+    def kept_out(self, facts: Facts, port: PortFacts) -> tuple[AccessReason, ...]:
+        """What keeps plain text out of a port; nothing if it is taken."""
+        mode, reason = self._modes.of(facts, port.target)
+        return (reason,) if mode == "STRICT" else ()
 
     def rules(
         self, policies: Iterable[Policy], sees: Sees, port: int | None, others: frozenset[str]
@@ -93,11 +94,12 @@ class IstioReader:
         """The deny rules and the allow rules of some policies, as a proxy reads them."""
         found: tuple[list[Rule], list[Rule]] = ([], [])
         for policy in policies:
-            for rule in policy.rules:
+            for index, rule in enumerate(policy.rules):
                 place = Place(
                     sees, port, others, policy.deny, policy.namespace, self.trust_domain, self._noting(policy)
                 )
-                found[0 if policy.deny else 1].extend(rules_of(rule, place))
+                by = Cause(AccessReason(str(policy), f"spec.rules[{index}]"))
+                found[0 if policy.deny else 1].extend(one._replace(by=by) for one in rules_of(rule, place))
         return tuple(found[0]), tuple(found[1])
 
     def _noting(self, policy: Policy) -> Callable[[str], None]:
@@ -109,7 +111,7 @@ class IstioReader:
         sees: Sees,
         port: int | None,
         *,
-        plain: bool,
+        plain_by: tuple[AccessReason, ...],
         others: frozenset[str] = frozenset(),
     ) -> Way:
         """What some policies decide together.
@@ -118,11 +120,12 @@ class IstioReader:
             policies: that apply.
             sees: what the proxy sees of the port.
             port: as the proxy knows it; None if its number is not known.
-            plain: whether callers without identity can come this way.
+            plain_by: what keeps callers without identity from coming this way; nothing if they can.
             others: further ports of the workload, by number.
         """
         deny, allow = self.rules(policies, sees, port, others)
-        return Way(deny, None if all(policy.deny for policy in policies) else allow, plain=plain)
+        closed_by = tuple(AccessReason(str(policy)) for policy in policies if not policy.deny)
+        return Way(deny, allow if closed_by else None, plain=not plain_by, closed_by=closed_by, plain_by=plain_by)
 
     def ways(self, facts: Facts) -> dict[int, tuple[Way, ...]]:
         """The ways to each port of a service: its sidecar."""
@@ -132,10 +135,10 @@ class IstioReader:
     def _sidecar(self, facts: Facts, port: PortFacts, sure: list[Policy], maybe: list[Policy]) -> Iterator[Way]:
         sees = Sees.REQUESTS if port.http else Sees.BYTES
         number = port.target if isinstance(port.target, int) else None
-        plain = not self.mode_is_strict(facts, port)
-        yield self.way(sure, sees, number, plain=plain, others=facts.targets)
+        plain_by = self.kept_out(facts, port)
+        yield self.way(sure, sees, number, plain_by=plain_by, others=facts.targets)
         if maybe:
-            yield self.way(sure + maybe, sees, number, plain=plain, others=facts.targets)
+            yield self.way(sure + maybe, sees, number, plain_by=plain_by, others=facts.targets)
 
 
 class Modes:
@@ -159,8 +162,8 @@ class Modes:
         if there is None or _age(one) < _age(there):
             self._scopes[namespace] = one
 
-    def of(self, facts: Facts, port: int | str | None) -> str:
-        """The mode of a workload port."""
+    def of(self, facts: Facts, port: int | str | None) -> tuple[str, AccessReason]:
+        """The mode of a workload port, and what sets it."""
         found, maybe = self._workloads.find(facts.namespace, facts.labels)
         for one in maybe:
             name = f"{facts.namespace}/{one['metadata']['name']}"
@@ -169,14 +172,16 @@ class Modes:
         by_port = {str(key): value for key, value in (spec.get("portLevelMtls") or {}).items()}
         if by_port and not isinstance(port, int):
             self._note(f"the modes of single ports of {facts} are left out: its workload port has a name")
-        candidates = [by_port.get(str(port)), spec.get("mtls")]
-        candidates += [(self._scopes[n].get("spec") or {}).get("mtls") for n in (facts.namespace, self._root)
-                       if n in self._scopes]  # fmt: skip
-        for candidate in candidates:
+        own = min(found, key=_age) if found else None
+        candidates = [(own, f"spec.portLevelMtls.{port}", by_port.get(str(port))), (own, "spec.mtls", spec.get("mtls"))]
+        around = [self._scopes[name] for name in (facts.namespace, self._root) if name in self._scopes]
+        candidates += [(one, "spec.mtls", (one.get("spec") or {}).get("mtls")) for one in around]
+        for one, field, candidate in candidates:
             mode = (candidate or {}).get("mode", "UNSET")
-            if mode != "UNSET":
-                return str(mode)
-        return "PERMISSIVE"
+            if one is not None and mode != "UNSET":
+                name = f"{one['metadata'].get('namespace', 'default')}/{one['metadata']['name']}"
+                return str(mode), AccessReason(f"PeerAuthentication {name}", field)
+        return "PERMISSIVE", AccessReason("the default of the mesh")
 
 
 def _age(one: LiveObject) -> tuple[str, str]:

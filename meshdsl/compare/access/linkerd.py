@@ -17,6 +17,8 @@ from meshdsl.compare.access.linkerd_routes import routes_of
 from meshdsl.compare.access.model import (
     EVERYONE,
     MESHED,
+    AccessReason,
+    Cause,
     Requests,
     Route,
     Rule,
@@ -108,7 +110,7 @@ class LinkerdReader:
     def ways(self, facts: Facts) -> dict[int, tuple[Way, ...]]:
         """The ways to each port of a service: its proxy."""
         if facts.name == "*":
-            return {0: (_by_default(self._default(facts)),)}
+            return {0: (self._by_default(facts),)}
         sure, maybe = self._servers.find(facts.namespace, facts.labels)
         for one in maybe:
             self.note(f"Server {facts.namespace}/{one['metadata']['name']} selects only some of the pods of {facts}:"
@@ -122,19 +124,26 @@ class LinkerdReader:
                 self.note(f"whether Server {facts.namespace}/{one['metadata']['name']} is about port {port.number} of"
                           f" {facts} is not known: one has a number, the other a name")  # fmt: skip
         if not mine:
-            return _by_default(self._default(facts))
+            return self._by_default(facts)
         server = min(mine, key=_age)
         namespace, name, spec = facts.namespace, server["metadata"]["name"], server["spec"]
-        everywhere = [Rule(_policy(str(spec.get("accessPolicy", "deny"))))]
+        reason = AccessReason(f"Server {namespace}/{name}", "spec.accessPolicy")
+        closed_by = (AccessReason(reason.what),)
+        everywhere = [Rule(_policy(str(spec.get("accessPolicy", "deny"))), by=Cause(reason))]
         everywhere += self._granted((namespace, "Server", name))
         everywhere += self._granted((namespace, "Namespace", namespace))
         found = self._routes.get((namespace, name))
         if not found or not port.http or spec.get("proxyProtocol", "unknown") in ("opaque", "TLS"):
-            return Way(allow=tuple(everywhere))
-        return Way(allow=tuple(everywhere), routes=tuple(self._ranked(found)))
+            return Way(allow=tuple(everywhere), closed_by=closed_by)
+        return Way(allow=tuple(everywhere), routes=tuple(self._ranked(found)), closed_by=closed_by)
 
-    def _default(self, facts: Facts) -> str:
-        return self._defaults.get(facts.namespace, "all-unauthenticated")
+    def _by_default(self, facts: Facts) -> Way:
+        policy = self._defaults.get(facts.namespace)
+        reason = AccessReason("the default of the mesh")
+        if policy is not None:
+            reason = AccessReason(f"Namespace {facts.namespace}", f"metadata.annotations[{_DEFAULT}]")
+        who = _policy(policy or "all-unauthenticated")
+        return Way(allow=(Rule(who, by=Cause(reason)),) if who else (), closed_by=(reason,))
 
     def _ranked(self, found: list[Body]) -> Iterator[Route]:
         for one in found:
@@ -148,6 +157,7 @@ class LinkerdReader:
         for policy in self._policies.get(key, ()):
             namespace = policy["metadata"].get("namespace", "default")
             term, tests = Term(), list[Where]()
+            by = Cause(AccessReason(f"AuthorizationPolicy {namespace}/{policy['metadata']['name']}"))
             for reference in policy["spec"].get("requiredAuthenticationRefs") or ():
                 found = self._required(reference, namespace)
                 if found is None:
@@ -158,7 +168,7 @@ class LinkerdReader:
                 term = Term((*term.fields, who)) if who is not None else term
                 tests += [test] if test is not None else []
             else:
-                yield Rule((term,), Requests(tests=tuple(tests)))
+                yield Rule((term,), Requests(tests=tuple(tests)), by)
 
     def _required(self, reference: Body, namespace: str) -> tuple[frozenset[str] | None, Where | None] | None:
         """The identities and the condition that an authentication asks for; None if it is not there."""
@@ -202,10 +212,6 @@ class LinkerdReader:
                 return f"{where}/ns/{namespace}/*" if who == "*" else f"{where}/ns/{namespace}/sa/{who}"
         self.note(f"identity {identity} is none of this mesh: it is shown as it is written")
         return f"{identity.replace('*', 'any')}/ns/any/sa/any"
-
-
-def _by_default(policy: str) -> Way:
-    return Way(allow=(Rule(_policy(policy)),))
 
 
 def _policy(policy: str) -> Who:
