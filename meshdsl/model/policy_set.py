@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePath
 
 from meshdsl.model.base import Declared
@@ -24,7 +25,13 @@ class PolicySet:
 
     def relative(self, file: str) -> str:
         """A file as it is shown: relative to ``root`` with forward slashes, or its bare name outside of it."""
-        path = PurePath(file)
-        if self.root and path.is_relative_to(self.root):
-            return path.relative_to(self.root).as_posix()
-        return path.name
+        return _relative(file, self.root)
+
+
+@lru_cache(maxsize=1024)
+def _relative(file: str, root: str) -> str:
+    """Kept, because every policy of a file asks again."""
+    path = PurePath(file)
+    if root and path.is_relative_to(root):
+        return path.relative_to(root).as_posix()
+    return path.name

@@ -21,6 +21,10 @@ from meshdsl.output.survey import Folder, open_directory, opened
 _FILE_MODE = 0o644
 _FOLDER_MODE = 0o755
 _CREATE_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+_MANY = 16
+"""New files in one folder from which on threads are worth their start."""
+_WRITERS = 8
+"""Files of one folder that are written and flushed at once: the system flushes together what waits together."""
 _LOCKED = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES})
 
 
@@ -110,6 +114,23 @@ def write_out(writers: Sequence[Writer]) -> None:
             writer.clean()
 
 
+def _temporary(number: int) -> str:
+    """The name of a new file beside the old one; a later build knows it for ours (``survey``)."""
+    return f".meshdsl-{number}.tmp"
+
+
+def _fill(target: int, content: bytes) -> None:
+    """Write a new file, flush it to the disk, and close it."""
+    try:
+        os.fchmod(target, _FILE_MODE)
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(target, rest) :]
+        os.fsync(target)
+    finally:
+        os.close(target)
+
+
 class Writer:
     """The passes over one output folder."""
 
@@ -117,7 +138,7 @@ class Writer:
         self.top = top
         self.directory = directory
         self.folders = [folder for folder in survey if folder.is_touched]
-        self.staged: dict[str, list[tuple[str, str]]] = {folder.name: [] for folder in self.folders}
+        self.staged: dict[str, list[tuple[int, str]]] = {folder.name: [] for folder in self.folders}
         self.done: list[str] = []
         self.at = directory
 
@@ -148,19 +169,43 @@ class Writer:
                 os.fchmod(descriptor, _FOLDER_MODE)
             for file in folder.leftovers:
                 os.unlink(file, dir_fd=descriptor)
-            for number, file in enumerate([*folder.missing, *folder.changed]):
+            self._put(folder, descriptor)
+
+    def _put(self, folder: Folder, descriptor: int) -> None:
+        """Write and flush the new files of one folder; several at once if there are many, as each waits for the disk.
+
+        Whatever happens, nothing is under way any more when this ends.
+        """
+        files = [*folder.missing, *folder.changed]
+        staged = self.staged[folder.name]
+
+        def put(number: int) -> OSError | None:
+            try:
+                target = os.open(_temporary(number), _CREATE_FILE, _FILE_MODE, dir_fd=descriptor)
+                staged.append((number, files[number]))
+                _fill(target, folder.wanted[files[number]])
+            except OSError as error:
+                return error
+            return None
+
+        if len(files) < _MANY:
+            self._check(folder, files, map(put, range(len(files))))
+        else:
+            from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - most builds change a few files
+
+            pool = ThreadPoolExecutor(_WRITERS, "meshdsl-write")
+            try:
+                self._check(folder, files, pool.map(put, range(len(files))))
+            finally:
+                pool.shutdown(cancel_futures=True)
+            staged.sort()
+
+    def _check(self, folder: Folder, files: Sequence[str], problems: Iterable[OSError | None]) -> None:
+        """Raise the first problem with these files."""
+        for file, problem in zip(files, problems, strict=True):
+            if problem is not None:
                 self.at = self.directory / folder.path(file)
-                temporary = f".meshdsl-{number}.tmp"
-                target = os.open(temporary, _CREATE_FILE, _FILE_MODE, dir_fd=descriptor)
-                self.staged[folder.name].append((temporary, file))
-                try:
-                    os.fchmod(target, _FILE_MODE)
-                    rest = memoryview(folder.wanted[file])
-                    while rest:
-                        rest = rest[os.write(target, rest) :]
-                    os.fsync(target)
-                finally:
-                    os.close(target)
+                raise problem
 
     def _replace(self, folder: Folder) -> None:
         staged = self.staged[folder.name]
@@ -168,9 +213,9 @@ class Writer:
             return
         with opened(folder.name, self.top) as descriptor:
             while staged:
-                temporary, file = staged[0]
+                number, file = staged[0]
                 self.at = self.directory / folder.path(file)
-                os.replace(temporary, file, src_dir_fd=descriptor, dst_dir_fd=descriptor)
+                os.replace(_temporary(number), file, src_dir_fd=descriptor, dst_dir_fd=descriptor)
                 del staged[0]
                 self.done.append(folder.path(file))
             os.fsync(descriptor)
@@ -194,9 +239,9 @@ class Writer:
             if folder.exists and not self.staged[folder.name]:
                 continue
             with suppress(OSError), opened(folder.name, self.top) as descriptor:
-                for temporary, _ in self.staged[folder.name]:
+                for number, _ in self.staged[folder.name]:
                     with suppress(OSError):  # the next build removes it
-                        os.unlink(temporary, dir_fd=descriptor)
+                        os.unlink(_temporary(number), dir_fd=descriptor)
             if not folder.exists and folder.name:
                 with suppress(OSError):  # it holds the files that were written, and stays
                     os.rmdir(folder.name, dir_fd=self.top)

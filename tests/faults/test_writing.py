@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
@@ -35,6 +36,8 @@ def text(body: str) -> str:
 
 OLD = {"_mesh.yaml": text("old"), "a/x.yaml": text("old"), "a/y.yaml": text("same"), "gone/z.yaml": text("old")}
 NEW = {"_mesh.yaml": text("new"), "a/x.yaml": text("new"), "a/y.yaml": text("same"), "made/n.yaml": text("new")}
+MANY = {**NEW, **{f"a/many{number}.yaml": text("new") for number in range(40)}}
+"""So many in one folder that several are written at once."""
 USERS = {"README.md": "mine", "a/notes.yaml": "kind: Mine\n", "gone/keep": "mine"}
 
 
@@ -168,12 +171,14 @@ def inject(
     when: Callable[..., bool] = lambda *_: True,
 ) -> list[int]:
     """Let the ``at``-th call of ``os.name`` fail; what is returned counts the calls."""
-    original, count = getattr(os, name), [0]
+    original, count, lock = getattr(os, name), [0], threading.Lock()
 
     def call(*arguments: Any, **named: Any) -> Any:
         if when(*arguments):
-            count[0] += 1
-            if count[0] == at:
+            with lock:
+                count[0] += 1
+                is_it = count[0] == at
+            if is_it:
                 raise error
         return original(*arguments, **named)
 
@@ -272,6 +277,46 @@ def test_a_full_disk_leaves_all_as_it_was(tmp_path: Path) -> None:
         subprocess.run(["umount", str(disk)], check=True)
 
 
+@pytest.mark.parametrize("name", ["open", "write", "fsync", "fchmod"])
+def test_an_error_among_many_files_leaves_all_as_it_was(out: Path, name: str) -> None:
+    for at in (1, 10, 41):
+        with pytest.MonkeyPatch.context() as patch:
+            inject(patch, name, at, OSError(errno.ENOSPC, "no room"), creates if name == "open" else lambda *_: True)
+            caught = failure_of(MANY, out)
+        assert caught is not None
+        (found,) = caught.diagnostics
+        assert (found.code, "Every file is as it was." in found.reason) == ("MESH708", True)
+        assert tree(out) == OLD | USERS
+
+
+def test_many_files_are_replaced_in_the_order_of_their_names(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inject(monkeypatch, "replace", 43, OSError(errno.EIO, "broken"))
+    caught = failure_of(MANY, out)
+    assert caught is not None
+    first = sorted(path for path in MANY if path.startswith("a/many"))[:9]
+    assert f"Done before it: _mesh.yaml, {', '.join(first)} and 32 more." in caught.diagnostics[0].reason
+    monkeypatch.undo()
+    assert output.write(MANY, out).written
+    assert tree(out) == MANY | USERS
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_build_of_many_files_killed_at_any_moment_is_completed_by_the_next(
+    builder: Builder, out: Path, number: int
+) -> None:
+    random = Random(number)
+    killed = 0
+    for _ in range(20):
+        status, _ = builder.order(out, MANY, delay=random.uniform(0, 0.02), signal=number)
+        killed += status != 0
+        found = {path: content for path, content in tree(out).items() if not temporary(path)}
+        assert all(content in {OLD.get(path), MANY.get(path), USERS.get(path)} for path, content in found.items())
+        output.write(MANY, out)
+        assert tree(out) == MANY | USERS
+        prepared(out)
+    assert killed
+
+
 def test_a_write_that_takes_only_a_part_is_continued(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     original = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, data: original(descriptor, data[:7]))
@@ -296,7 +341,7 @@ def check_order(events: list[tuple[str, str]]) -> None:
 SAME_MESH = {**NEW, "_mesh.yaml": OLD["_mesh.yaml"]}
 
 
-@pytest.mark.parametrize("files", [NEW, SAME_MESH], ids=["top changes", "only folders change"])
+@pytest.mark.parametrize("files", [NEW, SAME_MESH, MANY], ids=["top changes", "only folders change", "many files"])
 def test_files_are_flushed_before_renames_and_folders_after(
     out: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str]
 ) -> None:
@@ -346,7 +391,7 @@ def test_the_kernel_sees_the_same_order(out: Path, tmp_path: Path) -> None:
     if not shutil.which("strace"):
         pytest.skip("strace is not here: the order of system calls was only recorded inside Python")
     log = tmp_path / "log"
-    order = json.dumps({"directory": str(out), "files": NEW})
+    order = json.dumps({"directory": str(out), "files": MANY})
     calls = "trace=write,fsync,rename,renameat,renameat2,unlinkat,mkdirat"
     done = subprocess.run(
         ["strace", "-f", "-y", "-e", calls, "-o", str(log), *BUILDER],
@@ -368,7 +413,7 @@ def test_the_kernel_sees_the_same_order(out: Path, tmp_path: Path) -> None:
             removes_folder = "AT_REMOVEDIR" in line
             if not removes_folder:
                 events.append((what.get(found[1], found[1]), found[2]))
-    assert [what for what, _ in events].count("rename") == 3
+    assert [what for what, _ in events].count("rename") == 43
     check_order(events)
 
 
