@@ -173,24 +173,20 @@ def _unknown_codes(policies: PolicySet) -> Iterator[Diagnostic]:
 
 def unsupported(plan: Plan, target: Target) -> Iterator[Diagnostic]:
     """What the plan asks for and the target does not grant, feature by feature."""
-    simple = {feature for feature in Feature if target.level_of(feature).level is Level.EXACT}
+    granted = {feature for feature in Feature if _is_granted(feature, target, ())}
     for part in (plan.mesh, *plan.namespaces, *plan.services):
-        for use in uses(part):
-            if use.feature not in simple:
-                refusal = refused(use, target)
-                if refusal is not None:
-                    yield refusal
+        for use in uses(part, but=granted):
+            refusal = refused(use, target)
+            if refusal is not None:
+                yield refusal
 
 
 def refused(use: Use, target: Target) -> Diagnostic | None:
     """Why a target does not grant a feature, or None if it does."""
-    support = target.level_of(use.feature)
+    if _is_granted(use.feature, target, use.source.accept):
+        return None
+    support, code = target.level_of(use.feature), use.feature.code
     granted = support.granted is None or support.granted(target)
-    if support.level is Level.EXACT or (support.level is Level.CONDITIONAL and granted):
-        return None
-    code = use.feature.code
-    if support.level is Level.APPROXIMATE and granted and (code in use.source.accept or code in target.accept):
-        return None
     return Diagnostic(
         code,
         f"{target.title}: {use.feature.title}: {_verdict(support, granted=granted)}",
@@ -199,6 +195,17 @@ def refused(use: Use, target: Target) -> Diagnostic | None:
         reason=support.note,
         help=_way_out(support, code, target, granted=granted, accepted=code in (*use.source.accept, *target.accept)),
     )
+
+
+def _is_granted(feature: Feature, target: Target, accepted: Iterable[str]) -> bool:
+    """Whether a target does what a feature asks for; ``accepted`` are the codes that its policy accepts."""
+    support = target.level_of(feature)
+    if support.level is Level.EXACT:
+        return True
+    if support.granted is not None and not support.granted(target):
+        return False
+    takes = feature.code in accepted or feature.code in target.accept
+    return support.level is Level.CONDITIONAL or (support.level is Level.APPROXIMATE and takes)
 
 
 def _verdict(support: Support, *, granted: bool) -> str:

@@ -126,7 +126,7 @@ def _mapping(out: list[str], value: Mapping[str, Json], pad: str, lead: str, dep
     if depth > MAX_DEPTH:
         raise _UnwritableError(f"it is nested more than {MAX_DEPTH} levels deep")
     for key, item in value.items():
-        name = _key(key)
+        name = _name(key) if type(key) is str else _key(key)
         kind = type(item)
         if kind is str:
             out.append(f"{lead}{name}: {_text(item)}\n")  # the fast path of _scalar
@@ -149,8 +149,10 @@ def _sequence(out: list[str], value: Sequence[Json], pad: str, lead: str, depth:
         raise _UnwritableError(f"it is nested more than {MAX_DEPTH} levels deep")
     for item in value:
         kind = type(item)
-        if kind is str or kind is int:
-            out.append(f"{lead}- {_scalar(item)}\n")
+        if kind is str:
+            out.append(f"{lead}- {_text(item)}\n")
+        elif kind is int:
+            out.append(f"{lead}- {_whole(item)}\n")  # type: ignore[arg-type]
         elif item and (kind is dict or isinstance(item, Mapping)):
             _mapping(out, item, pad + "  ", lead + "- ", depth + 1)  # type: ignore[arg-type]
         elif item and _is_list(item):
@@ -169,6 +171,12 @@ def _is_list(value: object) -> bool:
 def _key(key: object) -> str:
     if not isinstance(key, str):
         raise _UnwritableError(f"a key is {type(key).__name__}, not a string")
+    return _name(key)
+
+
+@lru_cache(maxsize=4096)
+def _name(key: str) -> str:
+    """A key as it is written; kept, because a few names make up most of all text."""
     text = _text(key)
     if len(text) > MAX_KEY:
         raise _UnwritableError(f"a key is longer than {MAX_KEY} characters")
@@ -186,9 +194,7 @@ def _scalar(value: object) -> str:
     if isinstance(value, str):
         return _text(str.__str__(value))  # an enumeration's member formats as its name
     if isinstance(value, int):
-        if not -_MAX_INT <= value < _MAX_INT:
-            raise _UnwritableError("a whole number passes 64 bits")
-        return int.__repr__(value)
+        return _whole(value)
     if isinstance(value, float):
         return _float(value)
     if isinstance(value, Mapping):
@@ -196,6 +202,12 @@ def _scalar(value: object) -> str:
     if _is_list(value):
         return "[]"
     raise _UnwritableError(f"a value is {type(value).__name__}, not JSON data")
+
+
+def _whole(value: int) -> str:
+    if not -_MAX_INT <= value < _MAX_INT:
+        raise _UnwritableError("a whole number passes 64 bits")
+    return int.__repr__(value)
 
 
 def _float(value: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
@@ -22,20 +22,21 @@ class Use:
     field: str
 
 
-def uses(part: object) -> list[Use]:
+def uses(part: object, *, but: Collection[Feature] = frozenset()) -> list[Use]:
     """Every feature that a part of the plan asks for, read off the marks on its fields.
 
     A part that occurs in several places, such as the Timeout of many rules, is read once.
 
     Args:
         part: a :class:`Service`, :class:`Namespace`, :class:`Mesh`, or any part of one.
+        but: features that are left out.
     """
     found: list[Use] = []
-    _read(part, NOWHERE, found, set())
+    _read(part, NOWHERE, found, set(), but)
     return found
 
 
-def _read(part: Any, within: Source, found: list[Use], done: set[int]) -> None:
+def _read(part: Any, within: Source, found: list[Use], done: set[int], but: Collection[Feature]) -> None:
     done.add(id(part))
     kind: Any = part.__class__
     here: Source = getattr(part, "source", within)
@@ -44,17 +45,18 @@ def _read(part: Any, within: Source, found: list[Use], done: set[int]) -> None:
     for name, feature, absent, said_by, has_parts in _marks(kind):
         value = getattr(part, name)
         if value is None or (value.__class__ is tuple and not value):
-            if absent is not None:
+            if absent is not None and absent not in but:
                 found.append(Use(absent, (getattr(part, said_by) if said_by else None) or here, name))
             continue
-        if feature is not None:
+        asked = [one for one in _features(feature, value) if one not in but] if feature is not None else ()
+        if asked:
             inner = value if isinstance(value, Source) else getattr(value, "source", here)
             named = here if inner.origin is None else inner
-            found.extend(Use(one, named, name) for one in _features(feature, value))
+            found.extend(Use(one, named, name) for one in asked)
         if has_parts:
             for item in value if isinstance(value, tuple) else (value,):
                 if id(item) not in done:
-                    _read(item, here, found, done)
+                    _read(item, here, found, done, but)
 
 
 @cache
@@ -76,11 +78,9 @@ def _has_parts(owner: type[Any], annotation: str) -> bool:
     return any(hasattr(kind, "__dataclass_fields__") and _marks(kind) for kind in kinds)
 
 
-def _features(feature: Any, value: Any) -> Iterator[Feature]:
+def _features(feature: Any, value: Any) -> Iterable[Feature]:
     if isinstance(feature, Feature):
-        yield feature
-        return
-    for item in value if isinstance(value, tuple) else (value,):
-        found = feature.get(item) if isinstance(feature, Mapping) else feature(item)
-        if found is not None:
-            yield found
+        return (feature,)
+    items = value if isinstance(value, tuple) else (value,)
+    found = (feature.get(item) if isinstance(feature, Mapping) else feature(item) for item in items)
+    return (one for one in found if one is not None)

@@ -74,13 +74,14 @@ def misordered(port: Port, classes: Sequence[tuple[Rule, ...]]) -> Iterator[tupl
         return
     home = {rule.name: index for index, group in enumerate(classes) for rule in group}
     measured = [(text(rule.match.path), _rank(rule.match)) for rule in rules]
+    actions = [rule.action for rule in rules]
     for index, first in enumerate(rules):
         path, rank = measured[index]
         for offset, second in enumerate(rules[index + 1 :], index + 1):
             # Without regular expressions, the length of equal paths and then the rank say that the first wins.
             if not has_regex and (path != measured[offset][0] or rank > measured[offset][1]):
                 continue
-            if first.action == second.action:
+            if actions[index] == actions[offset]:
                 continue
             wins = preferences(first.match, second.match)
             by_age = 0 in wins and home[first.name] != home[second.name]
