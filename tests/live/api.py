@@ -29,7 +29,15 @@ _PLURALS = {
     "HTTPLocalRateLimitPolicy": "httplocalratelimitpolicies",
     "BackendTLSPolicy": "backendtlspolicies",
 }
-_CLUSTER_WIDE = {"Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "SubjectAccessReview"}
+_CLUSTER_WIDE = {
+    "Namespace",
+    "Node",
+    "CustomResourceDefinition",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "SubjectAccessReview",
+    "ValidatingWebhookConfiguration",
+}
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,21 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 
 
-def start(command: list[str], log: Path) -> subprocess.Popen[bytes]:
-    """Start a program that writes to a log. On Linux the kernel ends it if this process is killed."""
+def start(
+    command: list[str], log: Path, *, environment: Mapping[str, str] | None = None, folder: Path | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a program that writes to a log. On Linux the kernel ends it if the thread that started it ends.
+
+    Args:
+        environment: all of its environment variables; by default those of this process.
+        folder: that it works in.
+    """
     parent = os.getpid()
     prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
@@ -30,6 +38,8 @@ def start(command: list[str], log: Path) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
+            env=environment,
+            cwd=folder,
             preexec_fn=die_with_us,  # it takes no lock, and no other thread starts programs
         )
 
