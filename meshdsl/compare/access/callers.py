@@ -35,6 +35,7 @@ class Callers:
         distinct = sorted(set(patterns))
         self.identities = _identities(distinct)
         self._bits = {identity: 2 << index for index, identity in enumerate(self.identities)}
+        self.unnamed = self._bits[_NOBODY_ELSE]
         self.meshed = (2 << len(self.identities)) - 2
         self.everyone = self.meshed | PLAIN
         self._masks = {pattern: self._mask(pattern) for pattern in distinct}

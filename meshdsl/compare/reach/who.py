@@ -1,0 +1,153 @@
+"""Callers by name: whom a question is about, and how the callers of an answer are called.
+
+Rules know identities, which are service accounts. People know services. A service that is kept out of the mesh has no
+identity, whatever account its pods run as: it calls in plain text, as anybody outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Final
+
+from meshdsl.compare.access.callers import ANOTHER, PLAIN, Callers
+from meshdsl.compare.access.model import account, accounts_of, named
+from meshdsl.diagnostics import ConfigError, Diagnostic
+from meshdsl.plan.intent import Plan, Proxy, Service
+
+IN_MESH: Final = "in-mesh"
+OUTSIDE: Final = ("outside", "anyone")
+ACCOUNT: Final = "account:"
+
+OTHERS: Final = "every other account in the mesh"
+PLAIN_CALLERS: Final = "callers outside the mesh"
+
+
+def enrolment(plan: Plan, service: Service) -> Proxy | None:
+    """The policy that has the pods of a service in the mesh or keeps them out; None if none says."""
+    around = plan.namespace(service.namespace).proxy
+    return next((one for one in (service.proxy, around) if one is not None and one.enrolled is not None), None)
+
+
+def is_kept_out(plan: Plan, service: Service) -> bool:
+    """Whether a policy keeps the pods of a service out of the mesh."""
+    found = enrolment(plan, service)
+    return found is not None and not found.enrolled
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Whom a question is about.
+
+    Attributes:
+        name: for people.
+        patterns: of identities; none for callers outside the mesh, or for whom nobody names.
+        is_plain: it has no identity.
+    """
+
+    name: str
+    patterns: tuple[str, ...] = ()
+    is_plain: bool = False
+
+    def mask(self, callers: Callers) -> int:
+        """The bits of it; the patterns must be among those of ``callers``."""
+        if self.is_plain:
+            return PLAIN
+        return callers.mask(named(*self.patterns)) if self.patterns else callers.unnamed
+
+
+class Names:
+    """The names of a plan."""
+
+    def __init__(self, plan: Plan, accounts: Iterable[str] = ()) -> None:
+        """A plan, and the accounts ``"namespace/name"`` that rules name."""
+        self.plan = plan
+        self.kept_out = tuple(str(service) for service in plan.services if is_kept_out(plan, service))
+        self._services: dict[str, list[str]] = {}
+        for service in plan.services:
+            if str(service) not in self.kept_out:
+                self._services.setdefault(f"{service.namespace}/{service.account}", []).append(str(service))
+        self.accounts = tuple(sorted(set(accounts) - self._services.keys()))
+
+    def of_account(self, who: str) -> str:
+        """An account ``"namespace/name"`` as the services that run as it."""
+        services = self._services.get(who)
+        if services is None:
+            return f"service account {who}" if who in self.accounts else who
+        if len(services) == 1:
+            return services[0]
+        return f"{' and '.join(services)} (both run as {who})" if len(services) == 2 else self._many(services, who)
+
+    @staticmethod
+    def _many(services: list[str], who: str) -> str:
+        return f"{', '.join(services[:-1])} and {services[-1]} (all run as {who})"
+
+    def words(self, callers: Callers, mask: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """A set of callers for people, and those who are left out of it."""
+        if not mask & callers.unnamed:
+            return self._words(callers, mask), ()
+        whole, word = (callers.everyone, "everyone") if mask & PLAIN else (callers.meshed, "everyone in the mesh")
+        return (word,), self._words(callers, whole & ~mask)
+
+    def _words(self, callers: Callers, mask: int) -> tuple[str, ...]:
+        found = [self.of_account(word) for word in callers.words(mask & ~PLAIN)] if mask & ~PLAIN else []
+        return (*found, *([PLAIN_CALLERS] if mask & PLAIN else []))
+
+    def service(self, name: str) -> str:
+        """A service, or ``namespace/*``, that is asked about.
+
+        Raises:
+            ConfigError: there is none of that name; with the nearest.
+        """
+        known = [*map(str, self.plan.services), *(f"{one.name}/*" for one in self.plan.namespaces)]
+        if name not in known:
+            raise ConfigError([_no_service(name, known)])
+        return name
+
+    def caller(self, name: str) -> Asked:
+        """Somebody who is asked about.
+
+        Args:
+            name: a service, an account ``account:namespace/name`` or ``namespace/name`` that a rule names, a namespace
+                ``namespace/*``, ``in-mesh`` for an account that no rule names, ``outside`` or ``anyone``.
+
+        Raises:
+            ConfigError: there is nobody of that name; with the nearest.
+        """
+        if name in OUTSIDE:
+            return Asked(PLAIN_CALLERS, is_plain=True)
+        if name == IN_MESH:
+            return Asked("an account in the mesh that no rule names")
+        if name in self.kept_out:
+            return Asked(f"{name}, which is kept out of the mesh", is_plain=True)
+        bare = name.removeprefix(ACCOUNT)
+        namespace, slash, own = bare.partition("/")
+        if slash and own == "*" and bare == name:
+            return Asked(f"every account of {namespace}", (accounts_of(namespace),))
+        if bare != name and namespace and slash and own:
+            return Asked(f"service account {bare}", (account(namespace, own),))
+        for service in self.plan.services:
+            if str(service) == name:
+                return Asked(name, (account(service.namespace, service.account),))
+        if name in self.accounts:
+            return Asked(f"service account {name}", (account(namespace, own),))
+        raise ConfigError([_no_service(name, [*map(str, self.plan.services), *self.accounts], caller=True)])
+
+
+def _no_service(name: str, known: list[str], *, caller: bool = False) -> Diagnostic:
+    close = get_close_matches(name, known, 1, 0.5)
+    alike = [one for one in known if one.partition("/")[2] == name]
+    meant = f"did you mean {(alike or close)[0]!r}?" if alike or close else ""
+    there = f"there are {', '.join(known[:10])}" if known else ""
+    more = "an account that no rule names is written account:NAMESPACE/NAME" if caller else ""
+    what = "caller" if caller else "service"
+    return Diagnostic("MESH071", f"there is no {what} {name!r}", help="; ".join(filter(None, (meant or there, more))))
+
+
+def namespace_of(identity: str) -> str:
+    """The namespace of an identity of the mesh's own trust domain; empty for others, and where none is named."""
+    if not identity.startswith("/ns/"):
+        return ""
+    found = identity.split("/")[2]
+    return "" if ANOTHER in found else found
