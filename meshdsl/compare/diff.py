@@ -1,28 +1,26 @@
 """``meshdsl.diff``: what would change, and what it means.
 
 It puts the parts together: objects (:mod:`meshdsl.compare.objects`), then the views that are asked for. Where both
-sides have a plan, plans are compared; else what is live is read back. A view that cannot be told, because something it
-needs could not be read, says so and shows nothing: half an answer about who may call what would be a wrong one.
+sides have a plan, plans are compared; else what is live is read back (:mod:`meshdsl.compare.meaning`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from meshdsl.compare.documents import kind_of
 from meshdsl.compare.interest import Interest
-from meshdsl.compare.kinds import CRD, DRIVERS, NAMESPACE, scopes_of
-from meshdsl.compare.live import Cluster, LiveObject, Scope, Snapshot, Unknown
+from meshdsl.compare.kinds import CRD, DRIVERS, scopes_of
+from meshdsl.compare.live import Cluster, LiveObject, Scope, Snapshot
+from meshdsl.compare.meaning import Meaning
 from meshdsl.compare.normalise import key_of, key_of_ref
-from meshdsl.compare.objects import Comparer, Differences, version_of
+from meshdsl.compare.objects import Comparer, version_of
 from meshdsl.compare.pods import POD
-from meshdsl.compare.report import Action, DiffReport
+from meshdsl.compare.report import DiffReport
 from meshdsl.compiler import Bundle
 from meshdsl.manifest import ObjectRef
 from meshdsl.plan.intent import Plan
-from meshdsl.targets.base import Target
 
 View = Literal["policy", "access", "fields"]
 VIEWS: Final[tuple[View, ...]] = ("policy", "access", "fields")
@@ -77,7 +75,7 @@ def diff(
         compared=found.compared,
         aside=tuple(found.aside),
     )
-    return _Meaning(bundle, snapshot, found, before, was, adopt).added_to(report, views)
+    return Meaning(bundle, snapshot, found, before, was, adopt, frozenset(sets)).added_to(report, views)
 
 
 def stale(report: DiffReport, live: Iterable[LiveObject]) -> tuple[ObjectRef, ...]:
@@ -130,90 +128,3 @@ def _of_objects(bundle: Bundle, objects: Iterable[LiveObject]) -> Snapshot:
         if needed is not None:
             kept.append(needed)
     return Snapshot(tuple(kept), frozenset(scopes), crds=crds or None, name="objects")
-
-
-# ------------------------------------------------------------------------------------------------------- what it means
-
-
-@dataclass(frozen=True, slots=True)
-class _Meaning:
-    """The views of meaning, and the risks, of a comparison."""
-
-    bundle: Bundle
-    snapshot: Snapshot
-    found: Differences
-    before: Plan | None
-    was: Target | None
-    adopt: bool
-
-    def added_to(self, report: DiffReport, views: Collection[View]) -> DiffReport:
-        """The report with the views that are asked for, and the risks."""
-        from meshdsl.compare import risk  # noqa: PLC0415 - the parts that tell meaning are read when it is asked for
-
-        old, new, note = self._plans(report.unknown)
-        if "policy" in views:
-            report = self._policy(report, old, new, note)
-        if "access" in views:
-            report = self._access(report)
-        return replace(report, risks=risk.findings(report, old, new, self.bundle, self.snapshot))
-
-    def _plans(self, unknown: Iterable[Unknown]) -> tuple[Plan | None, Plan, str]:
-        """What holds and what would, in one form, and what that form cannot tell."""
-        from meshdsl.compare import readback  # noqa: PLC0415
-
-        if self.before is not None:
-            return self.before, self.bundle.plan, ""
-        gap = self._gap(unknown)
-        if gap:
-            return None, self.bundle.plan, f"policies are not compared: {gap}"
-        if self._is_as_compiled():
-            return self.bundle.plan, self.bundle.plan, ""
-        applied = bool(self.snapshot.applied)
-        return readback.compared(self._live(), self.bundle, adopt=self.adopt, applied=applied)
-
-    def _policy(self, report: DiffReport, old: Plan | None, new: Plan, note: str) -> DiffReport:
-        from meshdsl.compare import policy_view  # noqa: PLC0415
-
-        changes = policy_view.changes(old, new) if old is not None else ()
-        if self.was is not None:
-            changes += policy_view.trust_domains(self.was, self.bundle.target)
-        return replace(report, policy=changes, policy_note=note)
-
-    def _live(self) -> list[LiveObject]:
-        """What is live; what somebody drives is taken as if nobody did."""
-        return [self.found.settled.get(key_of(one), one) for one in self.snapshot.objects]
-
-    def _access(self, report: DiffReport) -> DiffReport:
-        from meshdsl.compare import access  # noqa: PLC0415
-
-        if self.before is not None:
-            found = access.between(self.before, self.bundle.plan, self.was, self.bundle.target)
-            return replace(report, access=found)
-        gap = self._gap(report.unknown)
-        if gap:
-            return replace(report, access_note=f"who may call what is not compared: {gap}")
-        target, plan = self.bundle.target, self.bundle.plan
-        conflicts = {change.ref for change in report.objects if change.action is Action.CONFLICT}
-        applied = [one for one in self.bundle.manifests if one.ref not in conflicts]
-        deleted = [change.ref for change in report.objects if change.action is Action.DELETE]
-        live = self._live()
-        old = access.of_objects(live, target, plan)
-        if self._is_as_compiled():
-            return replace(report, access_note="; ".join(old.notes))
-        new = access.of_objects(access.after_apply(live, applied, deleted), target, plan)
-        note = "; ".join(dict.fromkeys((*old.notes, *new.notes)))
-        return replace(report, access=access.changes(old, new), access_note=note)
-
-    def _is_as_compiled(self) -> bool:
-        """Whether all that is ours is there as it is compiled, and nobody drives any of it or has added to it.
-
-        Then reading it back would give the compiled plan, and applying it would change nothing.
-        """
-        return not (self.found.changes or self.found.settled or self.found.shared)
-
-    @staticmethod
-    def _gap(unknown: Iterable[Unknown]) -> str:
-        """Why the objects of the mesh are not all known; empty if they are."""
-        names = [str(one.scope) for one in unknown if one.scope.kind not in (CRD, NAMESPACE)]
-        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        return f"{names[0]}{more} could not be read" if names else ""

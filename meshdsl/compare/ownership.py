@@ -95,6 +95,16 @@ class Owners:
         """Whether others set something of what we have set, too, so that it takes a look inside."""
         return bool(self._managers) and sum(_has(tree, steps) for _, tree in self._managers) > 1
 
+    def names_of(self, steps: tuple[Step, ...]) -> tuple[str, ...]:
+        """The managers of a field other than those who apply our manifests, in order; empty if none is known."""
+        return tuple(sorted({name for name, tree in self._managers if name and tree not in self._appliers
+                             and _has(tree, steps)}))  # fmt: skip
+
+    @property
+    def is_told(self) -> bool:
+        """Whether anything says who set which field, or all of it is ours."""
+        return self._all_ours or bool(self._managers) or self._last is not None or not self._from_server
+
     def owned(self) -> tuple[tuple[str, ...], ...]:
         """The fields that our own manager has, each by its names, in order; a list is one field."""
         found = {path for name, tree in self._managers if name == MANAGER for path in _leaves(tree, ())}

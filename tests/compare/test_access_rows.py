@@ -15,6 +15,7 @@ from meshdsl.compare.access.callers import ANOTHER, Callers
 from meshdsl.compare.access.model import Requests, Where, holds
 from meshdsl.compare.access.requests import Space
 from meshdsl.compare.access.rows import Block, rows
+from meshdsl.compare.applying import after_apply
 
 SPACE = Space(
     [
@@ -176,14 +177,14 @@ def test_without_its_fence_a_service_is_open_past_the_waypoint() -> None:
 def test_what_others_wrote_is_still_there_after_an_apply() -> None:
     bundle = built(DefaultDeny(prod))
     theirs = policy("theirs", {**SELECTS, "rules": [{}]})
-    live = access.after_apply([theirs], bundle.manifests)
+    live = after_apply([theirs], bundle.manifests).objects
     before = access.of_objects([theirs], bundle.target, bundle.plan)
     after = access.of_objects(live, bundle.target, bundle.plan)
     assert [change.sentence for change in access.changes(before, after)] == [
         "nobody may call anything else in prod any more",
         "nobody may call prod/web any more",
     ]
-    gone = access.after_apply(live, (), [one.ref for one in bundle.manifests])
+    gone = after_apply(live, (), [one.ref for one in bundle.manifests]).objects
     assert access.changes(before, access.of_objects(gone, bundle.target, bundle.plan)) == ()
 
 

@@ -5,11 +5,10 @@ service, the callers and the requests that the rules of both name into classes w
 with sets of classes that are whole numbers.
 """
 
-from meshdsl.compare.access.after import after_apply
 from meshdsl.compare.access.between import MESH, between, trust_domain
 from meshdsl.compare.access.difference import changes
 from meshdsl.compare.access.from_objects import of_objects
 from meshdsl.compare.access.from_plan import of_plan
 from meshdsl.compare.access.model import AccessModel
 
-__all__ = ["MESH", "AccessModel", "after_apply", "between", "changes", "of_objects", "of_plan", "trust_domain"]
+__all__ = ["MESH", "AccessModel", "between", "changes", "of_objects", "of_plan", "trust_domain"]

@@ -5,11 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
 from meshdsl.plan.intent import Breaker, Mesh, Namespace, Plan, Port, Protocol, Proxy, Resources, Service
 from meshdsl.plan.requests import Match, Rule
 from meshdsl.plan.rights import Access, Allow, Deny, Mtls, MtlsMode
 from meshdsl.plan.source import NOWHERE
+
+
+class Facet(StrEnum):
+    """A part of a service, a namespace or the mesh that is read back whole or not at all."""
+
+    ACCESS = "access"
+    BREAKER = "breaker"
+    MTLS = "mTLS"
+    RULES = "rules"
+
+
+Doubt = tuple[str, str, Facet]
+"""Namespace and name of a service of which a part could not be read; without a name, the namespace; or the mesh."""
 
 _MOST_PARTS = 5
 """More parts than this are counted and not named in a note."""
@@ -101,6 +115,7 @@ class Draft:
     Attributes:
         mode: the mTLS mode of the mesh.
         default_deny: of the mesh.
+        doubts: what could not be read, so that nothing may be said of it.
         versions: (namespace, name of a Service) → (service, version), for the Services of single versions.
     """
 
@@ -110,10 +125,12 @@ class Draft:
         self.versions: dict[tuple[str, str], tuple[str, str]] = {}
         self._set_name = inventory.set_name if inventory is not None else ""
         self._services: dict[tuple[str, str], ServiceDraft] = {}
+        self._declared: set[tuple[str, frozenset[tuple[str, str]]]] = set()
         self._by_labels: dict[tuple[str, frozenset[tuple[str, str]]], list[ServiceDraft]] | None = None
         self._namespaces: dict[str, NamespaceDraft] = {}
         self._names: dict[tuple[str, str, int, Match], str] = {}
         self._unread: list[str] = []
+        self.doubts: set[Doubt] = set()
         self._kinds: Counter[str] = Counter()
         for service in inventory.services if inventory is not None else ():
             self._declare(service)
@@ -124,6 +141,7 @@ class Draft:
         ports = tuple(replace(port, rules=()) for port in service.ports)
         base = replace(service, ports=ports, breaker=None, access=Access(), mtls=None, effective_mtls=None, proxy=None)
         self._services[service.namespace, service.name] = ServiceDraft(base, declared=True)
+        self._declared.add((service.namespace, frozenset(service.labels)))
         for version in service.versions:
             self.versions[service.namespace, f"{service.name}-{version}"] = (service.name, version)
         for port in service.ports:
@@ -144,6 +162,10 @@ class Draft:
     def known(self, namespace: str, name: str) -> ServiceDraft | None:
         """A service of which something is known."""
         return self._services.get((namespace, name))
+
+    def declares(self, namespace: str, labels: Mapping[str, object]) -> bool:
+        """Whether pods of exactly these labels are those of a service that the inventory has."""
+        return (namespace, frozenset((key, str(value)) for key, value in labels.items())) in self._declared
 
     def namespace(self, name: str) -> NamespaceDraft:
         """A namespace."""
@@ -174,21 +196,26 @@ class Draft:
         """An object of a kind that means nothing in a plan."""
         self._kinds[kind] += 1
 
-    def unread(self, what: str) -> None:
-        """A part of an object that means nothing in a plan, as ``"the CORS rules of VirtualService prod/api"``."""
+    def unread(
+        self, what: str, about: ServiceDraft | tuple[str, str] | None = None, facet: Facet = Facet.RULES
+    ) -> None:
+        """A part of an object that means nothing in a plan, as ``"the CORS rules of VirtualService prod/api"``.
+
+        Args:
+            what: it is.
+            about: what the rest that was read cannot be told of because of it: a service, or a namespace and no name.
+            facet: the part of it.
+        """
         if what not in self._unread:
             self._unread.append(what)
+        if about is not None:
+            namespace, name = about.key if isinstance(about, ServiceDraft) else about
+            self.doubts.add((namespace, name, facet))
 
-    def note(self) -> str:
-        """What could not be read, as one sentence; empty if everything was."""
+    def parts(self) -> tuple[str, ...]:
+        """What could not be read: kinds with their number, then parts of objects."""
         counted = [f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in sorted(self._kinds.items())]
-        parts = counted + self._unread[:_MOST_PARTS]
-        if len(self._unread) > _MOST_PARTS:
-            parts.append(f"{len(self._unread) - _MOST_PARTS} more")
-        if not parts:
-            return ""
-        named = ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1]
-        return f"{named} cannot be read back; shown as fields only"
+        return (*counted, *self._unread)
 
     # ----------------------------------------------------------------------------------------------------------- plan
 
@@ -236,3 +263,15 @@ class Draft:
 
 def _mtls(mode: MtlsMode | None) -> Mtls | None:
     return Mtls(mode) if mode is not None else None
+
+
+def note_of(unread: Iterable[str]) -> str:
+    """What could not be read, as one sentence; empty if everything was."""
+    every = list(dict.fromkeys(unread))
+    parts = every[:_MOST_PARTS]
+    if len(every) > _MOST_PARTS:
+        parts.append(f"{len(every) - _MOST_PARTS} more")
+    if not parts:
+        return ""
+    named = ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1]
+    return f"{named} cannot be read back; shown as fields only"

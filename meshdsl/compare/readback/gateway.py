@@ -71,7 +71,7 @@ class Routes:
             try:
                 found += self._rules(rule, service, texts.annotations_of(live), title)
             except Unreadable as error:
-                self._draft.unread(f"{error} of {title}")
+                self._draft.unread(f"{error} of {title}", service)
         for number in numbers:
             table = [*service.rules.get(number, []), *found]
             service.rules[number] = sorted(table, key=lambda rule: in_order(rule.match))

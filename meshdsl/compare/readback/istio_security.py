@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from meshdsl.compare.readback import texts
-from meshdsl.compare.readback.draft import Draft, ServiceDraft
+from meshdsl.compare.readback.draft import Draft, Facet, ServiceDraft
 from meshdsl.compare.readback.texts import Unreadable, items, mapping, objects, text
 from meshdsl.plan.intent import Protocol, Resources
 from meshdsl.plan.requests import Condition, Path, PathKind
@@ -39,21 +39,24 @@ def peer_authentication(draft: Draft, target: Target, live: Mapping[str, Any]) -
     _, namespace, name = texts.name_of(live)
     title = f"PeerAuthentication {namespace}/{name}"
     spec = mapping(live.get("spec"))
-    mode = MODES.get(text(mapping(spec.get("mtls")).get("mode")))
-    if mode is None or spec.get("portLevelMtls"):
-        draft.unread(title)
-        return
+    said = text(mapping(spec.get("mtls")).get("mode"))
+    mode = MODES.get(said)
     selector = mapping(mapping(spec.get("selector")).get("matchLabels"))
-    if not selector and namespace == root_namespace(target):
-        draft.mode = mode
-    elif not selector:
-        draft.namespace(namespace).mode = mode
-    else:
-        service = draft.selected(namespace, selector, (name,))
-        if service is None:
-            draft.unread(title)
-            return
+    if selector and spec.get("portLevelMtls"):
+        draft.unread(f"the modes of single ports of {title}")
+    service = draft.selected(namespace, selector, (name,)) if selector else None
+    if selector and service is None:
+        draft.unread(title)
+    elif mode is None:
+        scope = ("", "") if namespace == root_namespace(target) else (namespace, "")
+        if said not in ("", "UNSET"):  # then the mode of what is above holds
+            draft.unread(f"the mode {said} of {title}", service or scope, Facet.MTLS)
+    elif service is not None:
         service.mode, service.meant = mode, True
+    elif namespace == root_namespace(target):
+        draft.mode = mode
+    else:
+        draft.namespace(namespace).mode = mode
 
 
 # ------------------------------------------------------------------------------------------------------------ access
@@ -79,7 +82,7 @@ def authorization_policy(draft: Draft, target: Target, live: Mapping[str, Any]) 
     else:
         service = draft.selected(namespace, selector, (stem,))
     if service is None or action not in ("ALLOW", "DENY"):
-        draft.unread(title)
+        draft.unread(title, service, Facet.ACCESS)
         return
     service.meant = True
     service.closed = service.closed or action == "ALLOW"
@@ -88,7 +91,7 @@ def authorization_policy(draft: Draft, target: Target, live: Mapping[str, Any]) 
         try:
             parts = list(reader.read(mapping(rule)))
         except Unreadable as error:
-            draft.unread(f"{error} of {title}")
+            draft.unread(f"{error} of {title}", service, Facet.ACCESS)
             continue
         if action == "ALLOW":
             service.allow += [Allow(*part) for part in parts]
@@ -98,7 +101,7 @@ def authorization_policy(draft: Draft, target: Target, live: Mapping[str, Any]) 
 
 def _of_a_scope(draft: Draft, namespace: str, title: str, *, closes: bool, root: str) -> None:
     if not closes:
-        draft.unread(title)
+        draft.unread(title, ("", "") if namespace == root else (namespace, ""), Facet.ACCESS)
     elif namespace == root:
         draft.default_deny = True
     else:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from meshdsl.compare.readback import texts
-from meshdsl.compare.readback.draft import Draft, ServiceDraft
+from meshdsl.compare.readback.draft import Draft, Facet, ServiceDraft
 from meshdsl.compare.readback.texts import Unreadable, items, mapping, objects, text
 from meshdsl.plan.intent import Breaker, Outlier, Pool
 from meshdsl.plan.requests import (
@@ -67,6 +67,9 @@ class VirtualServices:
         gateways = texts.texts(spec.get("gateways"))
         if (gateways and "mesh" not in gateways) or not any(hosts):
             self._draft.unread(title)
+            for host in hosts:
+                if host is not None:
+                    self._draft.doubts.add((*host, Facet.RULES))
             return
         for key in ("tls", "tcp"):
             if spec.get(key):
@@ -86,13 +89,13 @@ class VirtualServices:
             try:
                 action, uri = self._action(entry, service, title)
             except Unreadable as error:
-                self._draft.unread(f"{error} of {title}")
+                self._draft.unread(f"{error} of {title}", service)
                 continue
             for match in list(objects(entry.get("match"))) or [{}]:
                 try:
                     kind, value, rest = _match(match)
                 except Unreadable as error:
-                    self._draft.unread(f"{error} of {title}")
+                    self._draft.unread(f"{error} of {title}", service)
                     continue
                 wanted = match.get("port")
                 for number in (one for one in seen if wanted in (None, one)):
@@ -100,11 +103,11 @@ class VirtualServices:
                     seen[number].append(_Seen(kind, value, rest, written, uri))
         service.meant = True
         for number, found in seen.items():
-            rules = list(self._rules(found, title))
+            rules = list(self._rules(found, service, title))
             if rules:
                 service.rules[number] = rules
 
-    def _rules(self, seen: list[_Seen], title: str) -> Iterator[Rule]:
+    def _rules(self, seen: list[_Seen], service: ServiceDraft, title: str) -> Iterator[Rule]:
         """The rules of one port; ``/a`` and ``/a/…`` that do the same become the prefix of segments."""
         kept: list[_Seen] = []
         for one in seen:
@@ -113,7 +116,7 @@ class VirtualServices:
                 continue
             pair = next((other for other in reversed(kept) if _is_pair(other, one)), None)
             if pair is None:
-                self._draft.unread(f"the string prefix {one.value} of {title}")
+                self._draft.unread(f"the string prefix {one.value} of {title}", service)
                 continue
             pair.kind, pair.paired = "segments", True
         for one in kept:
@@ -343,7 +346,7 @@ def destination_rule(draft: Draft, target: Target, live: Mapping[str, Any]) -> N
     try:
         pool, outlier = _pool(mapping(policy.get("connectionPool"))), _outlier(policy.get("outlierDetection"))
     except Unreadable as error:
-        draft.unread(f"{error} of {title}")
+        draft.unread(f"{error} of {title}", service, Facet.BREAKER)
         return
     if pool is not None or outlier is not None:
         service.breaker = Breaker(pool, outlier)

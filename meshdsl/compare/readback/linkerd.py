@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from meshdsl.compare.readback import texts
-from meshdsl.compare.readback.draft import Draft, NamespaceDraft, ServiceDraft
+from meshdsl.compare.readback.draft import Draft, Facet, NamespaceDraft, ServiceDraft
 from meshdsl.compare.readback.gateway import read_match
 from meshdsl.compare.readback.texts import Unreadable, mapping, objects, text
 from meshdsl.plan.intent import Breaker, Outlier, Port, Protocol, Resources
@@ -43,7 +43,8 @@ def namespace_annotations(draft: Draft, live: Mapping[str, Any]) -> None:
     elif policy in OPEN:
         namespace.mode = OPEN[policy]
     elif policy:
-        draft.unread(f"the inbound policy {policy} of namespace {name}")
+        draft.unread(f"the inbound policy {policy} of namespace {name}", (name, ""), Facet.ACCESS)
+        draft.doubts.add((name, "", Facet.MTLS))
 
 
 def pod_template(draft: Draft, live: Mapping[str, Any], services: list[ServiceDraft]) -> None:
@@ -81,7 +82,7 @@ def breaker(draft: Draft, live: Mapping[str, Any]) -> None:
     try:
         found = _consecutive(mode, annotations)
     except Unreadable as error:
-        draft.unread(f"{error} of Service {namespace}/{name}")
+        draft.unread(f"{error} of Service {namespace}/{name}", (namespace, name), Facet.BREAKER)
         return
     service = draft.service(namespace, name)
     service.meant = True
@@ -105,7 +106,7 @@ def traffic_split(draft: Draft, live: Mapping[str, Any]) -> None:
     try:
         backends = _shares(draft, service, spec)
     except Unreadable as error:
-        draft.unread(f"{error} of TrafficSplit {namespace}/{name}")
+        draft.unread(f"{error} of TrafficSplit {namespace}/{name}", service)
         return
     service.meant = True
     if not service.ports:
@@ -177,12 +178,12 @@ class Access:
                 continue
             service, ports = found
             mine = granted.setdefault(service.key, [])
-            mine += self._grants(namespace, "Server", name, None, ports)
+            mine += self._grants(service, "Server", name, None, ports)
             for route in self._routes.get((namespace, name), ()):
                 _, _, own = texts.name_of(route)
                 used.add((namespace, "HTTPRoute", own))
-                for match in self._matches(route):
-                    mine += self._grants(namespace, "HTTPRoute", own, match, ports)
+                for match in self._matches(route, service):
+                    mine += self._grants(service, "HTTPRoute", own, match, ports)
         for key, grants in granted.items():
             service = self._draft.service(*key)
             service.allow += folded(grants, service.ports)
@@ -198,7 +199,9 @@ class Access:
         service = self._draft.selected(namespace, selector, (stem,))
         policy = text(spec.get("accessPolicy", "deny"))
         if service is None or (policy != "deny" and policy not in OPEN):
-            self._draft.unread(f"Server {namespace}/{name}")
+            self._draft.unread(f"Server {namespace}/{name}", service, Facet.ACCESS)
+            if service is not None:
+                self._draft.doubts.add((*service.key, Facet.MTLS))
             return None
         target = spec.get("port")
         if isinstance(target, (int, str)):
@@ -208,7 +211,7 @@ class Access:
                 service.port(guess, protocol, target=target)
         ports = tuple(port.number for port in service.ports if port.target == target)
         if not ports:
-            self._draft.unread(f"Server {namespace}/{name}")
+            self._draft.unread(f"Server {namespace}/{name}", service, Facet.ACCESS)
             return None
         service.meant = True
         if policy == "deny":
@@ -217,26 +220,28 @@ class Access:
             service.mode = OPEN[policy]
         return service, ports
 
-    def _matches(self, route: Mapping[str, Any]) -> list[Match]:
+    def _matches(self, route: Mapping[str, Any], service: ServiceDraft) -> list[Match]:
         found = []
         for rule in list(objects(mapping(route.get("spec")).get("rules"))) or [{}]:
             for match in list(objects(rule.get("matches"))) or [{}]:
                 try:
                     found.append(read_match(match, anchored=True))
                 except Unreadable as error:
-                    self._draft.unread(f"{error} of HTTPRoute {'/'.join(texts.name_of(route)[1:])}")
+                    title = f"HTTPRoute {'/'.join(texts.name_of(route)[1:])}"
+                    self._draft.unread(f"{error} of {title}", service, Facet.ACCESS)
         return found
 
     def _grants(
-        self, namespace: str, kind: str, name: str, match: Match | None, ports: tuple[int, ...]
+        self, service: ServiceDraft, kind: str, name: str, match: Match | None, ports: tuple[int, ...]
     ) -> list[Granted]:
-        found = []
+        found, namespace = [], service.base.namespace
         for policy in self._policies.get((namespace, kind, name), ()):
             refs = list(objects(mapping(policy.get("spec")).get("requiredAuthenticationRefs")))
             try:
                 callers = self._callers(refs, namespace)
             except Unreadable as error:
-                self._draft.unread(f"{error} of AuthorizationPolicy {'/'.join(texts.name_of(policy)[1:])}")
+                title = f"AuthorizationPolicy {'/'.join(texts.name_of(policy)[1:])}"
+                self._draft.unread(f"{error} of {title}", service, Facet.ACCESS)
                 continue
             found.append(Granted(match, ports, callers))
         return found

@@ -7,15 +7,18 @@ services to be known.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from meshdsl.compare.live import LiveObject
 from meshdsl.compare.readback import gateway, istio_security, istio_traffic, linkerd, texts
-from meshdsl.compare.readback.draft import Draft, ServiceDraft
+from meshdsl.compare.readback.draft import Doubt, Draft, ServiceDraft, note_of
 from meshdsl.compare.readback.texts import mapping, objects, text
 from meshdsl.manifest import MANAGED_BY
 from meshdsl.plan.intent import Plan, Protocol
 from meshdsl.targets.base import Target
+from meshdsl.targets.istio.authorization_policy import DEFAULT_DENY
+from meshdsl.targets.istio.peer_authentication import OF_A_SCOPE
 from meshdsl.targets.linkerd import Linkerd
 
 _MESH_GROUPS: Final = (
@@ -35,6 +38,8 @@ _PROTOCOLS: Final = {
     "tls": Protocol.TLS,
 }
 _WORKLOADS: Final = ("apps", "batch")
+_OF_A_SCOPE: Final = (OF_A_SCOPE, DEFAULT_DENY)
+"""Names of ours of what holds for a whole namespace, or the mesh, and is named after no service."""
 
 Reads = Callable[[Mapping[str, Any]], None]
 
@@ -58,6 +63,27 @@ def plan_of(
         The plan, None if there were objects and none of them could be read; and a sentence about what could not be
         read back, empty if everything could.
     """
+    found = read(objects_, target, inventory=inventory)
+    return found.plan, note_of(found.unread)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read.
+
+    Attributes:
+        plan: None if there were objects and none of them could be read.
+        unread: what could not be read back, as parts of a sentence.
+        doubts: of what nothing may be said because of that.
+    """
+
+    plan: Plan | None
+    unread: tuple[str, ...]
+    doubts: frozenset[Doubt]
+
+
+def read(objects_: Iterable[LiveObject], target: Target, *, inventory: Plan | None = None) -> Reading:
+    """The same as :func:`plan_of`, with what could not be read part by part."""
     every = sorted(objects_, key=lambda live: (text(live.get("kind")), *texts.name_of(live)[1:]))
     draft = Draft(inventory)
     reader = _Reader(draft, target)
@@ -66,12 +92,11 @@ def plan_of(
         reader.learn(live)
     for live in mine:
         reader.routes(live)
-    read = [reader.rest(live) for live in mine]
+    meant = [reader.rest(live) for live in mine]
     reader.finish()
-    note = draft.note()
-    if read and not any(read) and note and inventory is None:
-        return None, note
-    return draft.plan(), note
+    unread = draft.parts()
+    nothing = bool(meant and not any(meant) and unread and inventory is None)
+    return Reading(None if nothing else draft.plan(), unread, frozenset(draft.doubts))
 
 
 def _is_of_a_mesh(live: LiveObject) -> bool:
@@ -167,9 +192,11 @@ class _Reader:
         self._infer(live, "selector", namespace, stem)
 
     def _infer(self, live: LiveObject, field: str, namespace: str, name: str) -> None:
-        """A policy of ours is named after the service whose pods it selects."""
+        """A policy of ours is named after the service whose pods it selects, unless that is known by its labels."""
         labels = mapping(mapping(mapping(live.get("spec")).get(field)).get("matchLabels"))
         if not labels or texts.labels_of(live).get(MANAGED_BY) != "meshdsl":
+            return
+        if name in _OF_A_SCOPE or self._draft.declares(namespace, labels):
             return
         service = self._draft.service(namespace, name)
         if not service.declared:

@@ -1,0 +1,220 @@
+"""What a comparison means: the views of policies and of access, and the risks.
+
+Where both sides have a plan, plans are compared. Else what is there is compared with what would be there after the
+apply (:mod:`meshdsl.compare.applying`), both read back, so that whatever others have in the cluster, beside our objects
+or on them, is on both sides; what of it decides who may call ours is said in a note. A view that cannot be told,
+because something it needs could not be read, says so and shows nothing: half an answer would be a wrong one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from meshdsl.compare.applying import ABOUT_ACCESS, Outcome, after_apply, sentence
+from meshdsl.compare.kinds import CRD
+from meshdsl.compare.live import LiveObject, Snapshot, Unknown
+from meshdsl.compare.normalise import key_of, key_of_ref
+from meshdsl.compare.objects import Coverage, Differences
+from meshdsl.compare.report import Action, DiffReport, ObjectChange, PolicyChange
+from meshdsl.compiler import Bundle
+from meshdsl.plan.intent import Plan
+from meshdsl.targets.base import Target
+
+_OF_A_SET = "meshdsl set "
+_MOST = 8
+"""More sentences of one kind than this are counted and not said in a note."""
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """The views of meaning, and the risks, of a comparison.
+
+    Attributes:
+        bundle: what would be.
+        snapshot: what is.
+        found: the differences of the objects.
+        before: the plan that the snapshot was compiled from, if it is known.
+        was: the target that it was compiled for, if it is known.
+        adopt: objects that are in the way and not ours are taken over.
+        sets: names of the policy sets whose objects are ours.
+    """
+
+    bundle: Bundle
+    snapshot: Snapshot
+    found: Differences
+    before: Plan | None
+    was: Target | None
+    adopt: bool
+    sets: frozenset[str]
+
+    def added_to(self, report: DiffReport, views: Collection[str]) -> DiffReport:
+        """The report with the views that are asked for, and the risks."""
+        from meshdsl.compare import risk  # noqa: PLC0415 - the parts that tell meaning are read when it is asked for
+
+        old, new, note = self._plans()
+        gap = self._gap(report.unknown)
+        if "policy" in views:
+            report = self._policy(report, old, new, note, gap)
+        if "access" in views:
+            report = self._access(report, gap)
+        if self.before is None:
+            report = self._noted(report, views)
+        return replace(report, risks=risk.findings(report, old, new, self.bundle, self.snapshot))
+
+    # -------------------------------------------------------------------------------------------------------- policies
+
+    def _plans(self) -> tuple[Plan | None, Plan, str]:
+        """What holds and what would, in one form, and what that form cannot tell."""
+        if self.before is not None:
+            return self.before, self.bundle.plan, ""
+        if self._is_as_compiled and not self.snapshot.unknown:
+            return self.bundle.plan, self.bundle.plan, ""
+        return self._read(self._after, adopt=self.adopt)
+
+    def _read(self, after: Outcome, *, adopt: bool) -> tuple[Plan | None, Plan, str]:
+        from meshdsl.compare import readback  # noqa: PLC0415
+
+        applied = bool(self.snapshot.applied)
+        return readback.compared(self._live, self.bundle, after=after.objects, adopt=adopt, applied=applied)
+
+    def _policy(self, report: DiffReport, old: Plan | None, new: Plan, note: str, gap: str) -> DiffReport:
+        from meshdsl.compare import policy_view  # noqa: PLC0415
+
+        if gap and self.before is None:
+            return replace(report, policy_note=f"policies are not compared: {gap}")
+        changes = policy_view.changes(old, new) if old is not None else ()
+        if self.was is not None:
+            changes += policy_view.trust_domains(self.was, self.bundle.target)
+        return replace(report, policy=(*changes, *self._if_adopted(changes)), policy_note=note)
+
+    def _if_adopted(self, changes: Collection[PolicyChange]) -> Iterator[PolicyChange]:
+        """What would change, too, if the objects that are in the way were taken over."""
+        from meshdsl.compare import policy_view  # noqa: PLC0415
+
+        if self.before is not None or not self._conflicts:
+            return
+        old, new, _ = self._read(self._applied(adopt=True), adopt=True)
+        known = {change.sentence for change in changes}
+        for change in policy_view.changes(old, new) if old is not None else ():
+            if change.sentence not in known:
+                yield replace(change, sentence=f"would be, with --adopt: {change.sentence}")
+
+    # ---------------------------------------------------------------------------------------------------------- access
+
+    def _access(self, report: DiffReport, gap: str) -> DiffReport:
+        from meshdsl.compare import access  # noqa: PLC0415
+
+        if self.before is not None:
+            found = access.between(self.before, self.bundle.plan, self.was, self.bundle.target)
+            return replace(report, access=found)
+        if gap:
+            return replace(report, access_note=f"who may call what is not compared: {gap}")
+        target, plan = self.bundle.target, self.bundle.plan
+        old = access.of_objects(self._live, target, plan)
+        if self._is_as_compiled:
+            return replace(report, access_note=_joined(old.notes))
+        new = access.of_objects(self._after.objects, target, plan)
+        note = _joined((*old.notes, *new.notes))
+        return replace(report, access=access.changes(old, new), access_note=note)
+
+    # ----------------------------------------------------------------------------------------------------------- notes
+
+    def _noted(self, report: DiffReport, views: Collection[str]) -> DiffReport:
+        """The report with notes about what others have; each note once, whatever views are asked for."""
+        about_access, others = self._of_others()
+        said = self._in_the_way()
+        if "policy" in views:
+            beside = others if "access" in views else [*others, *about_access]
+            report = replace(report, policy_note=_joined((*said, report.policy_note, *_some(beside))))
+        if "access" in views:
+            said = [] if "policy" in views else said
+            report = replace(report, access_note=_joined((*said, report.access_note, *_some(about_access))))
+        return report
+
+    def _of_others(self) -> tuple[list[str], list[str]]:
+        """Sentences about fields of others on our objects: those about who may call what, and the rest."""
+        beside = () if self._is_as_compiled else self._after.beside
+        found: tuple[list[str], list[str]] = ([], [])
+        for one in beside:
+            found[0 if one.ref.kind in ABOUT_ACCESS else 1].append(sentence(one))
+        return found
+
+    def _in_the_way(self) -> list[str]:
+        """A sentence about the objects that are in the way, if there are any."""
+        count = len(self._conflicts)
+        if not count:
+            return []
+        sets = Counter(one.owner.removeprefix(_OF_A_SET) for one in self._conflicts if one.owner.startswith(_OF_A_SET))
+        whole = sum(not one.partial for one in self.bundle.manifests)
+        own = self.bundle.plan.set_name
+        if len(sets) == 1 and sets.total() == count == whole:
+            (name,) = sets
+            way_out = f"if the set was renamed, --adopt takes them over (what {name} had beside them stays)"
+            whose = f"all {count} objects are there and belong to policy set {name}, and this one is {own}"
+            return [f"{whose}: {way_out}; without it nothing of them changes"]
+        what = "1 object is" if count == 1 else f"{count} objects are"
+        return [f"{what} there and not ours: without --adopt they stay as they are, and so does what they decide"]
+
+    # ----------------------------------------------------------------------------------------------------- what is what
+
+    @cached_property
+    def _live(self) -> list[LiveObject]:
+        """What is live; what somebody drives is taken as if nobody did."""
+        return [self.found.settled.get(key_of(one), one) for one in self.snapshot.objects]
+
+    @cached_property
+    def _conflicts(self) -> list[ObjectChange]:
+        return [change for change in self.found.changes if change.action is Action.CONFLICT]
+
+    @cached_property
+    def _after(self) -> Outcome:
+        return self._applied(adopt=False)
+
+    def _applied(self, *, adopt: bool) -> Outcome:
+        """What would be there; what nobody knows whether it is there is left as it is."""
+        changes = self.found.changes
+        coverage = Coverage(self.snapshot.scopes, self.snapshot.unknown)
+        known = {key_of(one) for one in self.snapshot.objects}
+        left = set() if adopt else {key_of_ref(one.ref) for one in self._conflicts}
+        manifests = [
+            one
+            for one in self.bundle.manifests
+            if (key := key_of_ref(one.ref)) not in left and (key in known or not coverage.is_unknown(key))
+        ]
+        deleted = [one.ref for one in changes if one.action is Action.DELETE]
+        removed = {
+            key_of_ref(one.ref): [change.path for change in one.fields]
+            for one in changes
+            if one.action is Action.UPDATE and one.partial and one.ours is None
+        }
+        return after_apply(
+            self._live, manifests, deleted, removed=removed, crds=self.snapshot.crds, applied=self.snapshot.applied
+        )
+
+    @cached_property
+    def _is_as_compiled(self) -> bool:
+        """Whether all that is ours is there as it is compiled, and nobody drives any of it or has added to it.
+
+        Then reading it back would give the compiled plan, and applying it would change nothing.
+        """
+        return not (self.found.changes or self.found.settled or self.found.shared)
+
+    @staticmethod
+    def _gap(unknown: Iterable[Unknown]) -> str:
+        """Why the objects of the mesh are not all known; empty if they are."""
+        names = [str(one.scope) for one in unknown if one.scope.kind != CRD]
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        return f"{names[0]}{more} could not be read" if names else ""
+
+
+def _joined(notes: Iterable[str]) -> str:
+    return "; ".join(dict.fromkeys(note for note in notes if note))
+
+
+def _some(sentences: list[str]) -> list[str]:
+    """Some of many sentences, and how many more there are."""
+    more = len(sentences) - _MOST
+    return [*sentences[:_MOST], f"{more} more of the kind"] if more > 0 else sentences
