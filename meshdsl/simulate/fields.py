@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any, Final, NoReturn
+from typing import Any, Final, Generic, NoReturn, TypeVar
 
 from meshdsl.simulate.words import Labels, NotModelled, Request
 from meshdsl.values import regex_text
 
 Body = Mapping[str, Any]
+Seen = TypeVar("Seen")
+"""What a condition is about: a request, or what a proxy sees of one."""
 Holds = Callable[[Request], bool]
 """Whether something holds for a request; raises NotModelled if that is not known."""
 
@@ -29,8 +31,8 @@ _MILLISECONDS: Final = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+@dataclass(frozen=True, slots=True, eq=False)
+class Condition(Generic[Seen]):
     """One thing that a rule asks of a request.
 
     Attributes:
@@ -39,17 +41,17 @@ class Condition:
         text: what is asked, for people: ``"path begins with /a"``.
     """
 
-    holds: Holds
+    holds: Callable[[Seen], bool]
     field: str
     text: str
 
 
-def all_hold(conditions: Iterable[Condition], request: Request) -> bool:
+def all_hold(conditions: Iterable[Condition[Seen]], seen: Seen) -> bool:
     """Whether every condition holds: one that fails decides, also beside one that is not known."""
     unknown: NotModelled | None = None
     for one in conditions:
         try:
-            if not one.holds(request):
+            if not one.holds(seen):
                 return False
         except NotModelled as error:
             unknown = unknown or error
@@ -58,12 +60,12 @@ def all_hold(conditions: Iterable[Condition], request: Request) -> bool:
     return True
 
 
-def some_hold(conditions: Iterable[Holds], request: Request) -> bool:
+def some_hold(alternatives: Iterable[Callable[[Seen], bool]], seen: Seen) -> bool:
     """Whether one of them holds: one that does decides, also beside one that is not known."""
     unknown: NotModelled | None = None
-    for holds in conditions:
+    for holds in alternatives:
         try:
-            if holds(request):
+            if holds(seen):
                 return True
         except NotModelled as error:
             unknown = unknown or error
@@ -72,16 +74,16 @@ def some_hold(conditions: Iterable[Holds], request: Request) -> bool:
     return False
 
 
-def not_known(where: str, why: str) -> Holds:
+def not_known(where: str, why: str) -> Callable[[Any], bool]:
     """What nobody can decide: the error is raised when it is asked, not when it is read."""
 
-    def holds(_: Request) -> NoReturn:
+    def holds(_: Any) -> NoReturn:
         raise NotModelled(where, why)
 
     return holds
 
 
-def unknown_fields(value: Body, known: Iterable[str], where: str) -> tuple[Condition, ...]:
+def unknown_fields(value: Body, known: Iterable[str], where: str) -> tuple[Condition[Any], ...]:
     """A condition that is not known for each field beside the known ones."""
     beside = sorted(value.keys() - set(known))
     return tuple(

@@ -63,7 +63,7 @@ class Match:
     method: str | None
     headers: int
     query: int
-    conditions: tuple[Condition, ...]
+    conditions: tuple[Condition[Request], ...]
 
     def holds(self, request: Request) -> bool:
         """Whether a request fulfils it. Raises NotModelled if a field that is not known decides."""
@@ -319,7 +319,9 @@ def _match(body: Any, where: str) -> Match:
     method = match.get("method")
     headers = _named(match.get("headers"), f"{where}.headers", lower=True)
     query = _named(match.get("queryParams"), f"{where}.queryParams", lower=False)
-    conditions = [_path(path, f"{where}.path")] if (path["type"], path["value"]) != (PREFIX, "/") else []
+    conditions: list[Condition[Request]] = (
+        [_path(path, f"{where}.path")] if (path["type"], path["value"]) != (PREFIX, "/") else []
+    )
     if method is not None:
         conditions.append(Condition(lambda request: request.method == method, "method", f"method is {method}"))
     for name, one in headers.items():
@@ -330,7 +332,7 @@ def _match(body: Any, where: str) -> Match:
     return Match(where, path["type"], path["value"], method, len(headers), len(query), tuple(conditions))
 
 
-def _path(path: Body, where: str) -> Condition:
+def _path(path: Body, where: str) -> Condition[Request]:
     kind, value = path["type"], path["value"]
     if kind == PREFIX:
         whole_segments = value.rstrip("/")
@@ -345,7 +347,7 @@ def _path(path: Body, where: str) -> Condition:
     return Condition(_regex(kind, value, where, lambda request: request.path), "path", f"path matches {value}")
 
 
-def _value(match: Body, name: str, where: str, of: Callable[[Request], Mapping[str, str]]) -> Condition:
+def _value(match: Body, name: str, where: str, of: Callable[[Request], Mapping[str, str]]) -> Condition[Request]:
     kind, value = match.get("type") or EXACT, match.get("value")
     field = where.rpartition(".")[2]
     what = "header" if field == "headers" else "query parameter"
