@@ -2,6 +2,7 @@
 # make test   the tests
 # make check  format, lint, types, layers, freshness of what is generated
 # make live   the tests against a real API server; it builds etcd, kube-apiserver and kubectl once, which takes minutes
+# make mesh   the tests on a real Istio mesh, as root on Linux; it builds istiod and its agent once, and installs Envoy
 # make bench  how fast it is, as ratios
 # make cases  write the expected output of the test cases anew
 # make docs   write the generated pages anew
@@ -12,10 +13,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+MESH_READY := $(VENV)/.mesh-ready
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all build test live check bench cases docs clean
+.PHONY: all build test live mesh check bench cases docs clean
 
 all: build
 
@@ -35,6 +37,14 @@ test: $(READY)
 live: $(READY)
 	$(BIN)/python -m tests.live.assets
 	MESHDSL_LIVE=1 $(BIN)/python -m pytest tests/live $(PYTEST_ARGS)
+
+# Envoy is large, so it comes only where it is asked for.
+$(MESH_READY): $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,mesh]'
+	@touch $@
+
+mesh: $(MESH_READY)
+	$(BIN)/python -m tests.mesh $(PYTEST_ARGS)
 
 check: $(READY)
 	$(BIN)/ruff format --check

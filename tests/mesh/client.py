@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from tests.mesh.echo import Echo, Try
 from tests.mesh.network import Net
@@ -45,12 +45,14 @@ class Got:
     """What became of it.
 
     Attributes:
+        request_id: by which the application counts tries; copies may still come in.
         status: of the answer; 0 if the connection ended without one, and then ``error`` says how.
         pod: that gave the answer; empty if no application did.
         seconds: until the whole answer was there.
         tries: what reached an application, in order.
     """
 
+    request_id: str
     status: int
     headers: dict[str, str]
     body: str
@@ -139,7 +141,9 @@ class Client:
         except (OSError, http.client.HTTPException) as problem:
             error = f"{type(problem).__name__}: {problem}"
             connections.drop(one)
-        return Got(status, headers, body, time.monotonic() - began, error, tuple(self._echo.tries(request_id)))
+        return Got(
+            request_id, status, headers, body, time.monotonic() - began, error, tuple(self._echo.tries(request_id))
+        )
 
     def _headers(self, one: Sent, request_id: str) -> Iterable[tuple[str, str]]:
         yield "host", one.host
@@ -158,7 +162,7 @@ class _Connections:
         self._seconds = seconds
         self._open: dict[tuple[str, int], http.client.HTTPConnection] = {}
 
-    def __enter__(self) -> _Connections:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -20,10 +20,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import h2.config
-import h2.connection
-import h2.events
-
 _PREFACE = b"PRI * HTTP/2.0\r\n"
 Fields = list[tuple[str, str]]
 
@@ -48,6 +44,7 @@ class Echo:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._seen: dict[str, list[Try]] = defaultdict(list)
         self._servers: list[asyncio.Server] = []
+        self.transports: set[asyncio.Transport] = set()
         self._thread.start()
 
     def open(self, listener: socket.socket, pod: str) -> None:
@@ -70,13 +67,17 @@ class Echo:
     def close(self) -> None:
         """Stop answering."""
 
-        def stop() -> None:
+        async def stop() -> None:
             for server in self._servers:
                 server.close()
-            self._loop.stop()
+            for transport in list(self.transports):
+                transport.abort()
+            await asyncio.sleep(0)  # so that they are told
 
-        self._loop.call_soon_threadsafe(stop)
+        asyncio.run_coroutine_threadsafe(stop(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
+        self._loop.close()
 
     def record(self, one: Try) -> int:
         """Note a try; the how-manieth of its request it is, from 1."""
@@ -122,6 +123,10 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
+        self._echo.transports.add(transport)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._echo.transports.discard(self.transport)
 
     def data_received(self, data: bytes) -> None:
         if self._speaks is not None:
@@ -132,7 +137,9 @@ class _Connection(asyncio.Protocol):
             self._speaks = _Http2(self).received if self._buffer.startswith(_PREFACE) else _Http1(self).received
             self._speaks(self._buffer)
 
-    def later(self, method: str, path: str, headers: Iterable[tuple[str, str]], send: Callable[[_Answer], None]) -> None:
+    def later(
+        self, method: str, path: str, headers: Iterable[tuple[str, str]], send: Callable[[_Answer], None]
+    ) -> None:
         """Answer a request, when it is time."""
         answer = _answer(self._echo, self._pod, self._port, method, path, {k.lower(): v for k, v in headers})
 
@@ -147,9 +154,7 @@ class _Connection(asyncio.Protocol):
 
     def cut(self) -> None:
         """End the connection with a reset."""
-        self.transport.get_extra_info("socket").setsockopt(
-            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
-        )
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
 
 
@@ -170,7 +175,7 @@ class _Http1:
                 self._buffer = b""
                 return
             headers = [(name, value.strip()) for name, _, value in (line.partition(":") for line in lines)]
-            length = int(dict((k.lower(), v) for k, v in headers).get("content-length", "0"))
+            length = int({k.lower(): v for k, v in headers}.get("content-length", "0"))
             if len(rest) < length:
                 return
             self._buffer = rest[length:]
@@ -185,10 +190,14 @@ class _Http1:
 
 
 class _Http2:
-    """HTTP/2 with prior knowledge."""
+    """HTTP/2 with prior knowledge. Its library is imported late: an ordinary run, which skips all this, has it not."""
 
     def __init__(self, connection: _Connection) -> None:
-        self._connection = connection
+        import h2.config
+        import h2.connection
+        import h2.events
+
+        self._connection, self._events = connection, h2.events
         config = h2.config.H2Configuration(client_side=False, header_encoding="utf-8")
         self._state = h2.connection.H2Connection(config)
         self._state.initiate_connection()
@@ -197,13 +206,13 @@ class _Http2:
 
     def received(self, data: bytes) -> None:
         for event in self._state.receive_data(data):
-            if isinstance(event, h2.events.RequestReceived):
+            if isinstance(event, self._events.RequestReceived):
                 self._asked[event.stream_id] = list(event.headers or ())
-            elif isinstance(event, h2.events.DataReceived):
+            elif isinstance(event, self._events.DataReceived):
                 self._state.acknowledge_received_data(event.flow_controlled_length or 0, event.stream_id)
-            elif isinstance(event, h2.events.StreamReset):
+            elif isinstance(event, self._events.StreamReset):
                 self._asked.pop(event.stream_id, None)
-            elif isinstance(event, h2.events.StreamEnded):
+            elif isinstance(event, self._events.StreamEnded):
                 self._ask(event.stream_id)
         self._flush()
 
@@ -211,9 +220,7 @@ class _Http2:
         fields = self._asked[stream]
         pseudo = {name: value for name, value in fields if name.startswith(":")}
         headers = [("host", pseudo.get(":authority", "")), *((n, v) for n, v in fields if not n.startswith(":"))]
-        self._connection.later(
-            pseudo[":method"], pseudo[":path"], headers, lambda answer: self._send(stream, answer)
-        )
+        self._connection.later(pseudo[":method"], pseudo[":path"], headers, lambda answer: self._send(stream, answer))
 
     def _send(self, stream: int, answer: _Answer) -> None:
         if self._asked.pop(stream, None) is None:
@@ -221,7 +228,9 @@ class _Http2:
         if answer.reset:
             self._state.reset_stream(stream, error_code=2)
         else:
-            self._state.send_headers(stream, [(":status", str(answer.status)), *answer.headers], end_stream=not answer.body)
+            self._state.send_headers(
+                stream, [(":status", str(answer.status)), *answer.headers], end_stream=not answer.body
+            )
             if answer.body:
                 self._state.send_data(stream, answer.body, end_stream=True)
         self._flush()

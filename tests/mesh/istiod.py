@@ -50,7 +50,14 @@ class Istiod:
         mesh.write_text(json.dumps(self._mesh_config()), encoding="utf-8")
         command = [
             *(str(self._program), "discovery"),
-            *("--kubeconfig", str(self._kubeconfig), "--meshConfig", str(mesh), "--domain", self._settings.cluster_domain),
+            *(
+                "--kubeconfig",
+                str(self._kubeconfig),
+                "--meshConfig",
+                str(mesh),
+                "--domain",
+                self._settings.cluster_domain,
+            ),
             *("--httpAddr=127.0.0.1:8080", "--monitoringAddr=:15014", "--grpcAddr=", "--httpsAddr=:15017"),
             *("--secureGRPCAddr=:15012", "--log_output_level=default:info"),
         ]
@@ -67,7 +74,11 @@ class Istiod:
 
     def root_certificate(self) -> str:
         """What its proxies trust: the ConfigMap that it writes into each namespace."""
-        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "istio-ca-root-cert", "namespace": "default"}}
+        body = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "istio-ca-root-cert", "namespace": "default"},
+        }
         self._wait(lambda: self._api.get(body).accepted, "istiod's root certificate", _READY_SECONDS)
         return str(self._api.get(body).body["data"]["root-cert.pem"])
 
@@ -116,7 +127,9 @@ class Istiod:
 
     def _has(self, wanted: Mapping[Key, str | None]) -> bool:
         there = {
-            (one["kind"], one["metadata"].get("namespace", ""), one["metadata"]["name"]): one["metadata"]["resourceVersion"]
+            (one["kind"], one["metadata"].get("namespace", ""), one["metadata"]["name"]): one["metadata"][
+                "resourceVersion"
+            ]
             for one in self._debug("configz")
         }
         return all(there.get(key) == version for key, version in wanted.items())
@@ -207,4 +220,3 @@ def _validation() -> Body:
         "metadata": {"name": _WEBHOOK, "labels": {"app": "istiod", "istio": "istiod", "istio.io/rev": "default"}},
         "webhooks": [webhook],
     }
-

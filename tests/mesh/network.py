@@ -68,7 +68,9 @@ class Net:
         Raises:
             AssertionError: it failed; with what it said.
         """
-        done = subprocess.run(self.command(command), input=text, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            self.command(command), input=text, capture_output=True, text=True, timeout=60, check=False
+        )
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
 
     def command(self, command: list[str]) -> list[str]:

@@ -87,7 +87,9 @@ class World:
     def namespaces(self, names: Iterable[str]) -> None:
         """Make the namespaces that are not there."""
         new = sorted(set(names) - self._namespaces)
-        made = at_once(self.api.create, [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": n}} for n in new])
+        made = at_once(
+            self.api.create, [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": n}} for n in new]
+        )
         accepted(answer for answer in made if answer.status != 409)
         self._namespaces.update(new)
 
