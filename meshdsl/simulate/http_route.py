@@ -37,6 +37,9 @@ EXACT, PREFIX, REGEX = "Exact", "PathPrefix", "RegularExpression"
 RULE_FIELDS: Final = ("name", "matches", "filters", "backendRefs", "timeouts")
 """The fields of a rule in the standard channel, without session persistence."""
 
+Matcher = Callable[[str, str], Callable[[str], bool]]
+"""From a regular expression and its place to what tells whether a text matches it; raises NotModelled."""
+
 _ROOT: Final[Body] = {"type": PREFIX, "value": "/"}
 _CONTENT: Final = {"URLRewrite": "urlRewrite", "CORS": "cors"}
 _APP_PROTOCOLS: Final = {"kubernetes.io/h2c": "http2", "kubernetes.io/ws": "http", "grpc-web": "http", "https": "tls"}
@@ -134,11 +137,12 @@ def parents_of(body: Body) -> tuple[Parent, ...]:
     return tuple(_parent(mapping(one, f"{where} parentRefs"), body) for one in found)
 
 
-def route_of(body: Body) -> Route:
+def route_of(body: Body, regex: Matcher = matcher) -> Route:
     """A route, read.
 
     Args:
         body: an HTTPRoute, also one of ``policy.linkerd.io``.
+        regex: how the mesh reads a regular expression; one of the whole text by default.
 
     Raises:
         NotModelled: its parents or its rules cannot be read at all. What is unknown about a match is raised when a
@@ -148,7 +152,7 @@ def route_of(body: Body) -> Route:
     spec = mapping(body.get("spec"), where)
     rules = spec.get("rules")
     given = sequence([{}] if rules is None else rules, f"{where} rules")
-    return Route(body, parents_of(body), tuple(_rule(one, f"{where} rules[{n}]") for n, one in enumerate(given)))
+    return Route(body, parents_of(body), tuple(_rule(one, f"{where} rules[{n}]", regex) for n, one in enumerate(given)))
 
 
 def filters(rule: Rule, known: Iterable[str]) -> Iterator[tuple[str, Body, str]]:
@@ -307,32 +311,32 @@ def _parent(one: Body, body: Body) -> Parent:
     )
 
 
-def _rule(body: Any, where: str) -> Rule:
+def _rule(body: Any, where: str, regex: Matcher) -> Rule:
     rule = mapping(body, where)
     given: Sequence[Any] = sequence(rule.get("matches"), f"{where}.matches") or ({},)
-    return Rule(where, rule, tuple(_match(one, f"{where}.matches[{n}]") for n, one in enumerate(given)))
+    return Rule(where, rule, tuple(_match(one, f"{where}.matches[{n}]", regex) for n, one in enumerate(given)))
 
 
-def _match(body: Any, where: str) -> Match:
+def _match(body: Any, where: str, regex: Matcher) -> Match:
     match = mapping(body, where)
     path = {**_ROOT, **mapping(match.get("path"), f"{where}.path")}
     method = match.get("method")
     headers = _named(match.get("headers"), f"{where}.headers", lower=True)
     query = _named(match.get("queryParams"), f"{where}.queryParams", lower=False)
     conditions: list[Condition[Request]] = (
-        [_path(path, f"{where}.path")] if (path["type"], path["value"]) != (PREFIX, "/") else []
+        [_path(path, f"{where}.path", regex)] if (path["type"], path["value"]) != (PREFIX, "/") else []
     )
     if method is not None:
         conditions.append(Condition(lambda request: request.method == method, "method", f"method is {method}"))
     for name, one in headers.items():
-        conditions.append(_value(one, name, f"{where}.headers", lambda request: request.headers))
+        conditions.append(_value(one, name, f"{where}.headers", lambda request: request.headers, regex))
     for name, one in query.items():
-        conditions.append(_value(one, name, f"{where}.queryParams", lambda request: request.query))
+        conditions.append(_value(one, name, f"{where}.queryParams", lambda request: request.query, regex))
     conditions += unknown_fields(match, ("path", "method", "headers", "queryParams"), where)
     return Match(where, path["type"], path["value"], method, len(headers), len(query), tuple(conditions))
 
 
-def _path(path: Body, where: str) -> Condition[Request]:
+def _path(path: Body, where: str, regex: Matcher) -> Condition[Request]:
     kind, value = path["type"], path["value"]
     if kind == PREFIX:
         whole_segments = value.rstrip("/")
@@ -344,26 +348,28 @@ def _path(path: Body, where: str) -> Condition[Request]:
         )
     if kind == EXACT:
         return Condition(lambda request: request.path == value, "path", f"path is {value}")
-    return Condition(_regex(kind, value, where, lambda request: request.path), "path", f"path matches {value}")
+    return Condition(_regex(kind, value, where, lambda request: request.path, regex), "path", f"path matches {value}")
 
 
-def _value(match: Body, name: str, where: str, of: Callable[[Request], Mapping[str, str]]) -> Condition[Request]:
+def _value(
+    match: Body, name: str, where: str, of: Callable[[Request], Mapping[str, str]], regex: Matcher
+) -> Condition[Request]:
     kind, value = match.get("type") or EXACT, match.get("value")
     field = where.rpartition(".")[2]
     what = "header" if field == "headers" else "query parameter"
     if kind == EXACT:
         return Condition(lambda request: of(request).get(name) == value, field, f"{what} {name} is {value}")
-    holds = _regex(kind, str(value), f"{where}[{name}]", lambda request: of(request)[name])
+    holds = _regex(kind, str(value), f"{where}[{name}]", lambda request: of(request)[name], regex)
     return Condition(
         lambda request: name in of(request) and holds(request), field, f"{what} {name} matches {value}"
     )  # fmt: skip
 
 
-def _regex(kind: str, pattern: str, where: str, of: Callable[[Request], str]) -> Holds:
+def _regex(kind: str, pattern: str, where: str, of: Callable[[Request], str], regex: Matcher) -> Holds:
     if kind != REGEX:
         return not_known(where, f"a match of type {kind} is not modelled")
     try:
-        matches = matcher(pattern, where)
+        matches = regex(pattern, where)
     except NotModelled as error:
         return not_known(error.where, error.why)
     return lambda request: matches(of(request))
