@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from meshdsl.cluster.kubectl import KubectlCluster
+    from meshdsl.compare.access.model import AccessReason
     from meshdsl.compare.diff import diff
     from meshdsl.compare.live import Cluster
+    from meshdsl.compare.reach.answers import AccessAnswer, AccessCell, AccessMatrix, AccessRow, Reach
+    from meshdsl.compare.reach.report import AccessReport, access
     from meshdsl.compare.report import DiffReport
     from meshdsl.compiler import Bundle, build
     from meshdsl.diagnostics import (
@@ -49,14 +52,21 @@ if TYPE_CHECKING:
         Split,
         Timeout,
     )
+    from meshdsl.simulate.ask import question
+    from meshdsl.simulate.trace import Trace, trace, trace_objects
+    from meshdsl.simulate.words import Request
     from meshdsl.targets.ambient import Ambient
     from meshdsl.targets.istio import Istio
     from meshdsl.targets.linkerd import Linkerd
+    from meshdsl.testing.mesh import MeshFixture
 
 _HOMES = {
     "meshdsl.cluster.kubectl": ("KubectlCluster",),
+    "meshdsl.compare.access.model": ("AccessReason",),
     "meshdsl.compare.diff": ("diff",),
     "meshdsl.compare.live": ("Cluster",),
+    "meshdsl.compare.reach.answers": ("AccessAnswer", "AccessCell", "AccessMatrix", "AccessRow", "Reach"),
+    "meshdsl.compare.reach.report": ("AccessReport", "access"),
     "meshdsl.compare.report": ("DiffReport",),
     "meshdsl.compiler": ("Bundle", "build"),
     "meshdsl.diagnostics": (
@@ -93,14 +103,24 @@ _HOMES = {
         "Split",
         "Timeout",
     ),
+    "meshdsl.simulate.ask": ("question",),
+    "meshdsl.simulate.trace": ("Trace", "trace", "trace_objects"),
+    "meshdsl.simulate.words": ("Request",),
     "meshdsl.targets.ambient": ("Ambient",),
     "meshdsl.targets.istio": ("Istio",),
     "meshdsl.targets.linkerd": ("Linkerd",),
+    "meshdsl.testing.mesh": ("MeshFixture",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Abort",
+    "AccessAnswer",
+    "AccessCell",
+    "AccessMatrix",
+    "AccessReason",
+    "AccessReport",
+    "AccessRow",
     "Allow",
     "Ambient",
     "Anyone",
@@ -126,6 +146,7 @@ __all__ = [
     "LoadError",
     "Manifest",
     "Mesh",
+    "MeshFixture",
     "MeshdslError",
     "Mirror",
     "MutualTls",
@@ -141,8 +162,10 @@ __all__ = [
     "Probe",
     "Proxy",
     "Query",
+    "Reach",
     "Redirect",
     "Regex",
+    "Request",
     "Retry",
     "Rewrite",
     "Route",
@@ -151,12 +174,17 @@ __all__ = [
     "Severity",
     "Split",
     "Timeout",
+    "Trace",
     "Workload",
+    "access",
     "all_of",
     "any_of",
     "build",
     "diff",
     "load",
+    "question",
+    "trace",
+    "trace_objects",
 ]
 
 

@@ -65,6 +65,22 @@ def diff_format(function: F) -> F:
     )(function)
 
 
+def answer_format(*formats: str) -> Callable[[F], F]:
+    """``--format`` of an answer; what is wrong with the input is shown in JSON where that is asked for, else as text.
+
+    The first of the formats is the default.
+    """
+    return click.option(
+        "--format",
+        type=click.Choice(formats),
+        default=formats[0],
+        show_default=True,
+        callback=_set_diff_format,
+        is_eager=True,
+        help="Of the answer.",
+    )
+
+
 def clusters(function: F) -> F:
     """``--cluster`` and ``--target``: what to compile for."""
     function = click.option(

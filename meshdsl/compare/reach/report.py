@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Final
 
 from meshdsl.compare.access import AccessModel, of_objects, of_plan
 from meshdsl.compare.access.decide import patterns
 from meshdsl.compare.access.model import AccessReason, ServiceAccess, Way
 from meshdsl.compare.interest import Interest
-from meshdsl.compare.kinds import CRD, DRIVERS, scopes_of
+from meshdsl.compare.kinds import scopes_of
 from meshdsl.compare.live import Cluster, LiveObject, Snapshot, Unknown
 from meshdsl.compare.reach.answers import AccessAnswer, AccessMatrix, AccessRow, By
 from meshdsl.compare.reach.matrix import matrix
@@ -18,9 +19,17 @@ from meshdsl.compare.reach.service import ServiceView
 from meshdsl.compare.reach.who import Asked, Names, enrolment
 from meshdsl.compiler import Bundle
 from meshdsl.plan.intent import Plan, Service
-from meshdsl.targets.base import Target
+from meshdsl.targets.base import Target, TargetName
 
-_DRIVERS = frozenset((kind.group, kind.kind) for kind in DRIVERS)
+_ISTIO: Final = frozenset({"AuthorizationPolicy", "PeerAuthentication"})
+_KINDS: Final[Mapping[TargetName, frozenset[str]]] = {
+    "istio": _ISTIO,
+    "ambient": _ISTIO | {"Gateway", "Namespace", "Service"},
+    "linkerd": frozenset(
+        {"AuthorizationPolicy", "HTTPRoute", "MeshTLSAuthentication", "Namespace", "NetworkAuthentication", "Server"}
+    ),
+}
+"""Kinds without which it is not known who may call; of Services, the plan knows what is needed."""
 
 
 def access(of: Bundle | Plan, live: Snapshot | Cluster | Bundle | Iterable[LiveObject] | None = None) -> AccessReport:
@@ -51,12 +60,12 @@ def access(of: Bundle | Plan, live: Snapshot | Cluster | Bundle | Iterable[LiveO
     if live is None:
         return AccessReport(of.plan)
     snapshot = _snapshot(of, live)
-    unknown = tuple(
-        one
-        for one in snapshot.unknown
-        if one.scope.kind != CRD and (one.scope.kind.group, one.scope.kind.kind) not in _DRIVERS
-    )
-    return AccessReport(of.plan, of.target, tuple(snapshot.objects), unknown)
+    told = [one for one in snapshot.unknown if one.scope.kind.kind in _KINDS[of.target.name]]
+    # What is not installed has no objects. A dump need not have every kind: that can be said beside its answer.
+    unknown = tuple(one for one in told if one.code not in ("not-installed", "not-in-dump"))
+    missing = tuple(dict.fromkeys(one.reason for one in told if one.code == "not-in-dump"))
+    absent = tuple(dict.fromkeys(f"{one.scope.kind} is not installed" for one in told if one.code == "not-installed"))
+    return AccessReport(of.plan, of.target, tuple(snapshot.objects), unknown, missing, absent)
 
 
 def _snapshot(of: Bundle, live: Snapshot | Cluster | Bundle | Iterable[LiveObject]) -> Snapshot:
@@ -78,12 +87,16 @@ class AccessReport:
         target: the mesh that reads the objects; None if the plan itself is the answer.
         objects: that are read.
         unknown: what could not be read; then no question is answered.
+        missing: what a dump does not have, a sentence each.
+        absent: what the cluster does not have, a sentence each.
     """
 
     plan: Plan
     target: Target | None = None
     objects: tuple[LiveObject, ...] = field(default=(), repr=False)
     unknown: tuple[Unknown, ...] = ()
+    missing: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
 
     def to(self, service: str) -> AccessAnswer:
         """Who can call a service.
@@ -95,8 +108,8 @@ class AccessReport:
             ConfigError: there is no such service.
         """
         model = self._read({self.names.service(service)})
-        remarks = tuple(self._remarks(service))
-        answer = AccessAnswer("to", service, remarks=remarks, undecided=model.notes, unknown=self.unknown)
+        remarks = (*self.absent, *self._remarks(service))
+        answer = AccessAnswer("to", service, remarks=remarks, undecided=self._undecided(model), unknown=self.unknown)
         if self.unknown:
             return answer
         view = ServiceView(service, model.services[service])
@@ -108,15 +121,17 @@ class AccessReport:
 
         Args:
             caller: a service ``"prod/web"``; a service account ``"account:prod/robot"``, or without the prefix if a
-                rule names it; ``"prod/*"`` for every account of a namespace; ``"in-mesh"`` for an account that no rule
-                names; ``"outside"`` or ``"anyone"`` for a caller without an identity.
+                rule names it; ``"prod/*"`` for every account of a namespace; ``"anyone"`` for a caller in the mesh whom
+                no rule names; ``"outside"`` for one without an identity.
 
         Raises:
             ConfigError: there is nobody of that name.
         """
         asked = self.names.caller(caller)
         model = self._model
-        answer = AccessAnswer("from", asked.name, undecided=model.notes, unknown=self.unknown)
+        remarks = (*self.absent, *self._of_caller(asked))
+        undecided = self._undecided(model)
+        answer = AccessAnswer("from", asked.name, remarks=remarks, undecided=undecided, unknown=self.unknown)
         if self.unknown:
             return answer
         rows: list[AccessRow] = []
@@ -126,7 +141,7 @@ class AccessReport:
             mask = asked.mask(view.callers)
             rows += sorted(view.rows(self.names, mask), key=_in_order)
             refused |= _refused(view, mask)
-        return replace(answer, rows=tuple(rows), refused=refused, remarks=tuple(self._of_caller(asked)))
+        return replace(answer, rows=tuple(rows), refused=refused)
 
     def matrix(self, by: By = "service") -> AccessMatrix:
         """Everybody and everything: a cell for each pair.
@@ -137,7 +152,11 @@ class AccessReport:
         model = self._model
         services = {} if self.unknown else model.services
         found = matrix(services, self.names, by)
-        return replace(found, undecided=model.notes, unknown=self.unknown)
+        remarks = (*self.absent, *found.remarks)
+        return replace(found, remarks=remarks, undecided=self._undecided(model), unknown=self.unknown)
+
+    def _undecided(self, model: AccessModel) -> tuple[str, ...]:
+        return (*self.missing, *model.notes)
 
     @cached_property
     def names(self) -> Names:

@@ -16,8 +16,8 @@ from meshdsl.compare.access.model import account, accounts_of, named
 from meshdsl.diagnostics import ConfigError, Diagnostic
 from meshdsl.plan.intent import Plan, Proxy, Service
 
-IN_MESH: Final = "in-mesh"
-OUTSIDE: Final = ("outside", "anyone")
+ANYONE: Final = "anyone"
+OUTSIDE: Final = "outside"
 ACCOUNT: Final = "account:"
 
 OTHERS: Final = "every other account in the mesh"
@@ -100,8 +100,8 @@ class Names:
         Raises:
             ConfigError: there is none of that name; with the nearest.
         """
-        known = [*map(str, self.plan.services), *(f"{one.name}/*" for one in self.plan.namespaces)]
-        if name not in known:
+        known = list(map(str, self.plan.services))
+        if name not in known and name not in (f"{one.name}/*" for one in self.plan.namespaces):
             raise ConfigError([_no_service(name, known)])
         return name
 
@@ -110,15 +110,15 @@ class Names:
 
         Args:
             name: a service, an account ``account:namespace/name`` or ``namespace/name`` that a rule names, a namespace
-                ``namespace/*``, ``in-mesh`` for an account that no rule names, ``outside`` or ``anyone``.
+                ``namespace/*``, ``anyone`` for a caller in the mesh whom no rule names, or ``outside``.
 
         Raises:
             ConfigError: there is nobody of that name; with the nearest.
         """
-        if name in OUTSIDE:
+        if name == OUTSIDE:
             return Asked(PLAIN_CALLERS, is_plain=True)
-        if name == IN_MESH:
-            return Asked("an account in the mesh that no rule names")
+        if name == ANYONE:
+            return Asked("anyone in the mesh whom no rule names")
         if name in self.kept_out:
             return Asked(f"{name}, which is kept out of the mesh", is_plain=True)
         bare = name.removeprefix(ACCOUNT)
@@ -140,7 +140,7 @@ def _no_service(name: str, known: list[str], *, caller: bool = False) -> Diagnos
     alike = [one for one in known if one.partition("/")[2] == name]
     meant = f"did you mean {(alike or close)[0]!r}?" if alike or close else ""
     there = f"there are {', '.join(known[:10])}" if known else ""
-    more = "an account that no rule names is written account:NAMESPACE/NAME" if caller else ""
+    more = "a service account is account:NAMESPACE/NAME; there are also anyone and outside" if caller else ""
     what = "caller" if caller else "service"
     return Diagnostic("MESH071", f"there is no {what} {name!r}", help="; ".join(filter(None, (meant or there, more))))
 
