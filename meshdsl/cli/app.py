@@ -9,7 +9,7 @@ import os
 
 import click
 
-from meshdsl.cli import commands
+from meshdsl.cli import asking, commands
 from meshdsl.cli.console import Console
 from meshdsl.cli.options import verbosity
 from meshdsl.version import VERSION
@@ -74,6 +74,7 @@ def app() -> None:
 
 for _command in (commands.build, commands.diff, commands.explain, commands.support, commands.init):
     app.add_command(_command)
+app.add_command(asking.access)
 
 
 def _width() -> int:
