@@ -1,0 +1,190 @@
+"""Whether the manifests of a target mean what the plan means, for every request that can tell them apart.
+
+Two readings that know nothing of each other answer the same requests: ``plan`` reads the plan, and the reading of the
+mesh reads the manifests alone. Where they differ beyond what the notes of ``SUPPORT`` say (``allowances``), something
+is lost, weakened or widened, or one of the readings is wrong; whichever it is, it is shown with the request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+from meshdsl.compiler import Bundle
+from meshdsl.plan.intent import Service
+from meshdsl.simulate.allowances import expected, tolerated
+from meshdsl.simulate.inventory import Inventory
+from meshdsl.simulate.plan import PlanReading
+from meshdsl.simulate.readings import reading_of
+from meshdsl.simulate.requests import MOST, requests_of
+from meshdsl.simulate.words import MESH, Answer, NotModelled, Reading, Request, Traffic, Verdict
+from meshdsl.targets.base import Target
+
+SHOWN: Final = 5
+"""Disagreements that are written out."""
+_PARTS: Final = tuple(one.name for one in fields(Traffic))
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """A request that the manifests treat otherwise than the policies mean.
+
+    Attributes:
+        request: that was asked.
+        meant: by the policies.
+        found: in the manifests.
+        differs: what differs, a sentence each.
+    """
+
+    request: Request
+    meant: Answer
+    found: Answer
+    differs: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "\n  ".join((request_words(self.request), *self.differs))
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What came of asking both readings.
+
+    Attributes:
+        target: the mesh, with its version.
+        services: how many were asked about.
+        requests: how many were asked.
+        disagreements: in the order of the requests.
+        partial: for which ports not every combination was asked, and why; empty if all were.
+    """
+
+    target: str
+    services: int
+    requests: int
+    disagreements: tuple[Disagreement, ...] = ()
+    partial: tuple[str, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """Whether both readings always agree."""
+        return not self.disagreements
+
+    def __str__(self) -> str:
+        count = len(self.disagreements)
+        lines = [
+            f"{self.target}: {self.requests} requests to {self.services} services, "
+            + ("no disagreement" if not count else f"{count} disagreement{'s' if count > 1 else ''}")
+        ]
+        lines += [str(one) for one in self.disagreements[:SHOWN]]
+        if count > SHOWN:
+            lines.append(f"and {count - SHOWN} more")
+        return "\n".join([*lines, *self.partial])
+
+
+def agree(
+    bundle: Bundle,
+    *,
+    objects: Sequence[Mapping[str, Any]] | None = None,
+    services: Iterable[str] | None = None,
+    most: int = MOST,
+) -> Agreement:
+    """Ask the plan and the manifests the same requests.
+
+    Args:
+        bundle: what policies became on one target.
+        objects: of that mesh, instead of the bundle's own manifests; the first are the oldest.
+        services: only these, ``"namespace/name"``; every service if not given.
+        most: combinations of the conditions of one port that are all asked; beyond it, pairs around each rule.
+
+    Returns:
+        The counts, and every request on which they differ beyond what the target's notes allow.
+    """
+    plan = PlanReading(bundle.plan)
+    readings = readings_of(bundle, plan.inventory, objects)
+    found: list[Disagreement] = []
+    partial: list[str] = []
+    asked: set[str] = set()
+    count = 0
+    for derived in requests_of(bundle.plan, services=services, most=most):
+        count += len(derived.requests)
+        partial += [derived.partial] if derived.partial else []
+        for request in derived.requests:
+            asked.add(request.service)
+            meant = plan.answer(request)
+            found += disagreements(request, meant, readings, bundle.target, plan.service(request.service).intent)
+    return Agreement(f"{bundle.target.title} {bundle.target.version}", len(asked), count, tuple(found), tuple(partial))
+
+
+def readings_of(
+    bundle: Bundle, inventory: Inventory, objects: Sequence[Mapping[str, Any]] | None = None
+) -> tuple[Reading, ...]:
+    """The readings of the objects: on Linkerd two, since nobody knows which of them will be the older."""
+    bodies = [one.body for one in bundle.manifests] if objects is None else objects
+    orders = (bodies, bodies[::-1]) if bundle.target.name == "linkerd" else (bodies,)
+    return tuple(reading_of(bundle.target, one, inventory) for one in orders)
+
+
+def disagreements(
+    request: Request, meant: Answer, readings: Iterable[Reading], target: Target, service: Service
+) -> Iterator[Disagreement]:
+    """Where readings of the manifests differ from what is meant; at most one for each reading."""
+    for reading in readings:
+        found = answered(reading, request)
+        differs = tuple(differences(request, meant, found, target, service))
+        if differs:
+            yield Disagreement(request, meant, found, differs)
+            return  # the other order of age would say it again
+
+
+def answered(reading: Reading, request: Request) -> Answer:
+    """The answer of a reading; unknown if it says that it does not know."""
+    try:
+        return reading.answer(request)
+    except NotModelled as error:
+        return Answer(Verdict.UNKNOWN, unknown=(str(error),))
+
+
+def differences(request: Request, meant: Answer, found: Answer, target: Target, service: Service) -> Iterator[str]:
+    """How two answers differ beyond what the target's notes say, a sentence each."""
+    if found.verdict is Verdict.UNKNOWN or meant.verdict is Verdict.UNKNOWN:
+        if found.verdict is not meant.verdict:
+            yield f"unknown: {'; '.join(found.unknown or meant.unknown) or 'nobody says why'}"
+        return
+    if _is_sent_away(meant) and _is_sent_away(found):
+        pass  # whoever is answered by the caller's side never meets the access rules of the callee's (§3 Redirect)
+    elif found.verdict is not meant.verdict and not tolerated(request, service, meant, found.verdict, target):
+        kind = "widened" if found.verdict is Verdict.ALLOWED else "narrowed" if meant.allowed else "refused otherwise"
+        yield f"{kind}: {meant.verdict} is meant, {found.verdict} found"
+    if found.mtls is not None and meant.mtls is not None and found.mtls is not meant.mtls:
+        yield f"mtls: {meant.mtls} is meant, {found.mtls} found"
+    yield from _of_traffic(meant, found, target)
+
+
+def _is_sent_away(answer: Answer) -> bool:
+    return answer.traffic is not None and answer.traffic.redirect is not None
+
+
+def _of_traffic(meant: Answer, found: Answer, target: Target) -> Iterator[str]:
+    """What the caller's side does otherwise. A request that is refused need not be said anything more of."""
+    if meant.traffic is None or found.traffic is None:
+        if meant.traffic is not None and found.allowed:
+            yield "no policy about requests holds"
+        elif found.traffic is not None and meant.allowed:
+            yield "a policy about requests holds, and none is meant"
+        return
+    if meant.traffic == found.traffic:
+        return
+    one, other = expected(meant.traffic, target), found.traffic
+    for name in _PARTS:
+        ours, theirs = getattr(one, name), getattr(other, name)
+        if ours != theirs and not (name == "retry" and ours == MESH):  # §3 Retry 7: whatever the mesh does
+            yield f"{name}: {ours} is meant, {theirs} found"
+
+
+def request_words(request: Request) -> str:
+    """A request in one line: who, what, to whom."""
+    what = " ".join(filter(None, (request.method, request.path))) or "a connection"
+    query = "&".join(f"{name}={value}" for name, value in request.query.items())
+    headers = ", ".join(f"{name}: {value}" for name, value in request.headers.items())
+    text = f"{request.caller} to {request.service}:{request.port}: {what}{f'?{query}' if query else ''}"
+    return text + (f" with {headers}" if headers else "") + ("" if request.by_name else ", by a pod's address")

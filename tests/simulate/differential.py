@@ -1,0 +1,112 @@
+"""Policies that somebody could write, and the readings that must agree on them, until enough pairs were asked.
+
+A pair is one policy set and one request. Policy sets come from ``tests/strategies.py`` with a seed, so a run can be
+repeated; their requests are derived (``meshdsl.simulate.requests``), at most :data:`BATCH` of each set, evenly chosen
+where there are more, so that there are many sets and not a few large ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+
+import hypothesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+import meshdsl
+from meshdsl.compiler import Bundle
+from meshdsl.simulate.agree import disagreements, readings_of, request_words
+from meshdsl.simulate.plan import PlanReading
+from meshdsl.simulate.requests import requests_of
+from meshdsl.simulate.words import Request
+from meshdsl.targets.base import Target
+from tests.simulate.third import Third
+from tests.strategies import policy_sets, targets
+
+MESHES = ("istio", "ambient", "linkerd")
+BATCH = 400
+"""Requests of one policy set."""
+_AT_ONCE = 100
+"""Policy sets of one run of hypothesis; a failing one is made smaller before it is shown."""
+
+
+@dataclass
+class Tally:
+    """What was asked."""
+
+    sets: int = 0
+    refused: int = 0
+    pairs: int = 0
+    partial: int = 0
+    requests_of: dict[str, int] = field(default_factory=dict)
+
+
+def chosen(requests: list[Request], most: int) -> list[Request]:
+    """At most so many requests, evenly."""
+    step = max(1, -(-len(requests) // most))
+    return requests[::step]
+
+
+def meshes_agree(bundle: Bundle, tally: Tally) -> None:
+    """Ask the plan and the manifests."""
+    plan = PlanReading(bundle.plan)
+    readings = readings_of(bundle, plan.inventory)
+    for request in _requests(bundle, tally):
+        service = plan.service(request.service).intent
+        for found in disagreements(request, plan.answer(request), readings, bundle.target, service):
+            raise AssertionError(f"{bundle.target.title} {bundle.target.version}: {found}")
+
+
+def third_agrees(bundle: Bundle, policies: meshdsl.PolicySet, tally: Tally) -> None:
+    """Ask the plan and the policies themselves."""
+    plan, third = PlanReading(bundle.plan), Third(policies, bundle.target.name)
+    for request in _requests(bundle, tally):
+        ours, theirs = plan.answer(request), third.answer(request)
+        assert (ours, ours.probe) == (theirs, theirs.probe), f"{request_words(request)}\n  {ours}\n  {theirs}"
+
+
+def _requests(bundle: Bundle, tally: Tally) -> list[Request]:
+    derived = list(requests_of(bundle.plan))
+    found = chosen([one for port in derived for one in port.requests], BATCH)
+    tally.pairs += len(found)
+    tally.partial += any(one.partial for one in derived)
+    return found
+
+
+def targets_of(mesh: str) -> st.SearchStrategy[Target]:
+    """The profiles of one mesh."""
+    return targets().filter(lambda target: target.name == mesh)
+
+
+def until(goal: int, mesh: str, check: Callable[[Bundle, meshdsl.PolicySet, Tally], None], seed: int = 0) -> Tally:
+    """Ask until so many pairs were asked.
+
+    Raises:
+        AssertionError: two readings disagree; with the smallest policies that show it.
+    """
+    tally = Tally()
+
+    @settings(
+        max_examples=_AT_ONCE,
+        deadline=None,
+        database=None,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(policy_sets(), targets_of(mesh))
+    def ask(policies: meshdsl.PolicySet, target: Target) -> None:
+        tally.sets += 1
+        try:
+            bundle = meshdsl.build(policies, target)
+        except meshdsl.CompileError:
+            tally.refused += 1
+            return
+        check(bundle, policies, tally)
+
+    for round_ in count(seed):
+        hypothesis.seed(round_)(ask)()
+        if tally.pairs >= goal:
+            return tally
+    raise AssertionError  # unreachable: rounds never end
