@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from meshdsl.config import find_config, read_config
-from meshdsl.diagnostics import ConfigError, Diagnostic
+from meshdsl.diagnostics import ConfigError, Diagnostic, Origin
 from meshdsl.model.environment import Environment
 from meshdsl.permissions import Permission
 from meshdsl.targets.base import Target
@@ -63,6 +63,7 @@ class Project:
     permit: tuple[Permission, ...]
     jobs: tuple[Job, ...]
     complete: bool
+    config: Origin | None = None
 
 
 def project(choice: Choice) -> Project:
@@ -116,6 +117,7 @@ def project(choice: Choice) -> Project:
         tuple(Job(c.name, c.target, c.environment, c.context) for c in config.clusters.values() if c.name in names),
         # A folder outside of the repository may be shared with other repositories.
         complete=not choice.clusters and config.out.is_relative_to(config.root),
+        config=config.policies_at,
     )
 
 

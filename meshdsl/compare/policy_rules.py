@@ -177,15 +177,17 @@ def _exact(cell: Cell) -> Iterator[Rule]:
 
 
 def _origins(members: Sequence[Cell], *names: str) -> tuple[Origin, ...]:
-    """Where the parts of the rules that hold afterwards come from; where the rule does, if it has none of them."""
-    found: dict[Origin, None] = {}
-    for cell in members:
-        if cell.after is None:
-            continue
-        parts = [part for name in names if (part := getattr(cell.after, name)) is not None]
-        sources = [getattr(part, "source", part) for part in parts] or [cell.after.source]
-        found.update({source.origin: None for source in sources if source.origin is not None})
-    return tuple(found)
+    """Where the parts of the rules that hold afterwards come from; of those that held, if they have none of them.
+
+    If neither tells, where the rules come from.
+    """
+    for rules in ([cell.after for cell in members], [cell.before for cell in members]):
+        parts = [part for rule in rules for name in names if (part := getattr(rule, name, None)) is not None]
+        found = {getattr(part, "source", part).origin: None for part in parts}
+        found.pop(None, None)
+        if found:
+            return tuple(found)
+    return tuple(dict.fromkeys(c.after.source.origin for c in members if c.after and c.after.source.origin))
 
 
 # --------------------------------------------------------------------------------------------------------- backends

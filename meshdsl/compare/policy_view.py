@@ -8,17 +8,18 @@ compared as.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 
 from meshdsl.compare import policy_words as words
 from meshdsl.compare.access import MESH, trust_domain
+from meshdsl.compare.policy_access import rule_changes
 from meshdsl.compare.policy_rules import Change, table_changes
 from meshdsl.compare.report import PolicyChange
 from meshdsl.diagnostics import Origin
 from meshdsl.plan.intent import Breaker, Namespace, Plan, Port, Proxy, Service
-from meshdsl.plan.rights import Access, Allow, Deny, Mtls, MtlsMode
+from meshdsl.plan.rights import Access, Mtls, MtlsMode
 from meshdsl.plan.source import Source
 from meshdsl.targets.base import Target
 
@@ -66,8 +67,8 @@ class _View:
                 yield _said(str(now), f"service {now}: new", _at(now.source))
                 yield from self._service(_blank(now), now, fresh=True)
             elif was is not None:
-                yield _said(str(was), f"service {was}: no longer there")
-                yield from (replace(c, origins=()) for c in self._service(was, _blank(was), fresh=True))
+                yield _said(str(was), f"service {was}: no longer declared", _at(was.source))
+                yield from self._service(was, _blank(was), fresh=True)
 
     def namespaces(self) -> Iterator[PolicyChange]:
         """Namespace by namespace."""
@@ -78,7 +79,7 @@ class _View:
             if was is None and now is not None:
                 yield _said(subject, f"{subject}: new", _at(now.source))
             elif was is not None and now is None:
-                yield _said(subject, f"{subject}: no longer there")
+                yield _said(subject, f"{subject}: no longer declared", _at(was.source))
             if was != now:
                 yield from self._namespace(subject, was or Namespace(name), now or Namespace(name))
 
@@ -110,8 +111,8 @@ class _View:
         yield from _traffic(was, now, fresh=fresh)
         yield from _breaker(subject, was.breaker, now.breaker)
         yield from self._closed(was, now)
-        yield from _rules(subject, "allow", was.access.allow, now.access.allow)
-        yield from _rules(subject, "deny", was.access.deny, now.access.deny)
+        yield from rule_changes(subject, was.access.allow, now.access.allow)
+        yield from rule_changes(subject, was.access.deny, now.access.deny)
         yield from _mtls(subject, was.mtls, now.mtls)
         if was.effective_mtls != now.effective_mtls and _mode(was.mtls) == _mode(now.mtls) and not self._explained(now):
             yield _effective(subject, was.effective_mtls, now.effective_mtls)
@@ -140,7 +141,7 @@ class _View:
             sentence = f"{now}: closed now; what no allow names is refused"
         else:
             sentence = f"{now}: open now; every caller may make every request that no deny names"
-        yield _said(str(now), sentence, *_access_origins(now.access))
+        yield _said(str(now), sentence, *_access_origins(now.access if now.access.closed else was.access))
 
 
 def _blank(service: Service) -> Service:
@@ -251,7 +252,7 @@ def _breaker(subject: str, was: Breaker | None, now: Breaker | None) -> Iterator
     if was == now:
         return
     if now is None:
-        yield _said(subject, f"breaker removed from {subject}")
+        yield _said(subject, f"breaker removed from {subject}", was.source.origin if was is not None else None)
     elif was is None:
         yield _said(subject, f"breaker added to {subject}: {words.breaker_text(now)}", now.source.origin)
     else:
@@ -273,23 +274,6 @@ def _access_origins(access: Access) -> tuple[Origin, ...]:
     return tuple(rule.source.origin for rule in access.allow if rule.source.origin is not None)
 
 
-def _rules(subject: str, what: str, was: Sequence[Allow | Deny], now: Sequence[Allow | Deny]) -> Iterator[PolicyChange]:
-    """Rules that are gone, new, or changed: of the same callers, and the only ones of them that changed."""
-    gone: list[Allow | Deny] = [rule for rule in dict.fromkeys(was) if rule not in now]
-    new: list[Allow | Deny] = [rule for rule in dict.fromkeys(now) if rule not in was]
-    for rule in new:
-        mine = [other for other in new if other.callers == rule.callers]
-        theirs = [other for other in gone if other.callers == rule.callers]
-        if len(mine) == len(theirs) == 1:
-            gone.remove(theirs[0])
-            text = f"{words.access_text(theirs[0])} → {words.asked_text(rule)}"
-            yield _said(subject, f"{what} of {subject}: {text}", rule.source.origin)
-        else:
-            yield _said(subject, f"{what} added to {subject}: {words.access_text(rule)}", rule.source.origin)
-    for rule in gone:
-        yield _said(subject, f"{what} removed from {subject}: {words.access_text(rule)}")
-
-
 def _mode(mtls: Mtls | None) -> MtlsMode | None:
     return mtls.mode if mtls is not None else None
 
@@ -298,7 +282,8 @@ def _mtls(subject: str, was: Mtls | None, now: Mtls | None) -> Iterator[PolicyCh
     old, new = _mode(was), _mode(now)
     if old != new:
         sentence = f"mTLS of {subject}: {old or 'not set'} → {new or 'not set'}"
-        yield _said(subject, sentence, _at(now.source) if now is not None else None)
+        setting = now or was
+        yield _said(subject, sentence, _at(setting.source) if setting is not None else None)
 
 
 def _effective(subject: str, old: MtlsMode | None, new: MtlsMode | None) -> PolicyChange:
@@ -309,7 +294,7 @@ def _default_deny(subject: str, was: Source | None, now: Source | None) -> Itera
     if was is None and now is not None:
         yield _said(subject, f"default deny added to {subject}", now.origin)
     elif was is not None and now is None:
-        yield _said(subject, f"default deny removed from {subject}")
+        yield _said(subject, f"default deny removed from {subject}", was.origin)
 
 
 # -------------------------------------------------------------------------------------------------------- operation
@@ -318,7 +303,8 @@ def _default_deny(subject: str, was: Source | None, now: Source | None) -> Itera
 def _proxy(subject: str, was: Proxy | None, now: Proxy | None) -> Iterator[PolicyChange]:
     if was == now:
         return
-    origin = _at(now.source) if now is not None else None
+    setting = now or was
+    origin = _at(setting.source) if setting is not None else None
     old, new = was or Proxy(None), now or Proxy(None)
     said = False
     for what, was_, now_ in (

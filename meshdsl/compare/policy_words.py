@@ -28,12 +28,25 @@ from meshdsl.plan.requests import (
     Timeout,
 )
 from meshdsl.plan.rights import Allow, Anyone, Callers, Deny
-from meshdsl.values import duration_text, percent_text
+from meshdsl.values import percent_text
 
 NONE: Final = "none"
 
 _SECRET = re.compile(r"authori[sz]ation|token|secret|passw|api-?key|credential", re.ASCII)
 _COOKIE = re.compile(r"\(\?:\.\*;\[ \]\*\)\?(.*)\(\?:\[ \]\*;\.\*\)\?", re.ASCII | re.DOTALL)
+
+
+def duration(ms: int) -> str:
+    """A duration as it is written in a policy: ``5h``, ``1m30s``, ``250ms``.
+
+    Args:
+        ms: milliseconds.
+    """
+    seconds, rest = divmod(ms, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "h"), (minutes, "m"), (seconds, "s"), (rest, "ms"))
+    return "".join(f"{count}{unit}" for count, unit in parts if count) or "0s"
 
 
 # -------------------------------------------------------------------------------------------------------- requests
@@ -106,7 +119,7 @@ def backends_text(backends: tuple[Backend, ...]) -> str:
 
 def timeout_text(timeout: Timeout | None) -> str:
     """``5s``."""
-    return NONE if timeout is None else duration_text(timeout.request)
+    return NONE if timeout is None else duration(timeout.request)
 
 
 def attempts_text(retry: Retry | None) -> str:
@@ -125,9 +138,9 @@ def retry_text(retry: Retry | None) -> str:
     if on:
         words += f" on {', '.join(on)}"
     if retry.per_try_timeout is not None:
-        words += f", each at most {duration_text(retry.per_try_timeout)}"
+        words += f", each at most {duration(retry.per_try_timeout)}"
     if retry.backoff is not None:
-        words += f", backoff from {duration_text(retry.backoff)}"
+        words += f", backoff from {duration(retry.backoff)}"
     return words
 
 
@@ -137,7 +150,7 @@ def fault_text(fault: Fault | None) -> str:
         return NONE
     parts = []
     if fault.delay is not None:
-        parts.append(f"{percent_text(fault.delay.percent)} wait {duration_text(fault.delay.duration)}")
+        parts.append(f"{percent_text(fault.delay.percent)} wait {duration(fault.delay.duration)}")
     if fault.abort is not None:
         parts.append(f"{percent_text(fault.abort.percent)} are answered with {fault.abort.status}")
     return ", ".join(parts) or NONE
@@ -207,8 +220,8 @@ def breaker_parts(breaker: Breaker | None) -> dict[str, str]:
             if value is not None:
                 found[name] = str(value)
         if outlier.interval:
-            found["interval"] = duration_text(outlier.interval)
-        found["base_ejection_time"] = duration_text(outlier.base_ejection_time)
+            found["interval"] = duration(outlier.interval)
+        found["base_ejection_time"] = duration(outlier.base_ejection_time)
         if outlier.max_ejection_percent:
             found["max_ejection_percent"] = str(outlier.max_ejection_percent)
     return found
@@ -226,28 +239,34 @@ def callers_text(callers: Callers) -> str:
     """``prod/web or namespace test``."""
     if callers.anyone is not None:
         return "anyone in the mesh" if callers.anyone is Anyone.IN_MESH else "anyone at all"
+    return " or ".join(callers_names(callers)) or "nobody"
+
+
+def callers_names(callers: Callers) -> list[str]:
+    """The callers that are named one by one."""
     named = [f"{account.namespace}/{account.name}" for account in callers.accounts]
-    named += [f"namespace {namespace}" for namespace in callers.namespaces]
-    return " or ".join(named) or "nobody"
+    return named + [f"namespace {namespace}" for namespace in callers.namespaces]
 
 
 def access_text(rule: Allow | Deny) -> str:
     """``prod/web may make GET requests to /v1/* on port 80``."""
-    may = "may" if isinstance(rule, Allow) else "may not"
-    return f"{callers_text(rule.callers)} {may} {asked_text(rule)}"
+    return f"{callers_text(rule.callers)} {may_text(rule)}"
+
+
+def may_text(rule: Allow | Deny) -> str:
+    """``may make GET requests to /v1/* on port 80``, ``may not call it``."""
+    return f"{'may' if isinstance(rule, Allow) else 'may not'} {asked_text(rule)}"
 
 
 def asked_text(rule: Allow | Deny) -> str:
-    """``make GET requests to /v1/* on port 80``."""
-    words = ["make"]
+    """``make GET requests to /v1/* on port 80``, or ``call it`` where a rule is not about requests."""
+    words = ["call it"]
     if rule.is_http:
-        words += [" or ".join(rule.methods), "requests"] if rule.methods else ["requests"]
+        words = ["make", *([" or ".join(rule.methods)] if rule.methods else []), "requests"]
         if rule.paths:
             words.append("to " + " or ".join(map(path_text, rule.paths)))
         if rule.headers:
             words.append("with " + " and ".join(map(header_text, rule.headers)))
-    else:
-        words.append("every request" if isinstance(rule, Allow) else "any request")
     if rule.ports:
         words.append(f"on port{'s' if len(rule.ports) > 1 else ''} {', '.join(map(str, rule.ports))}")
     return " ".join(words)

@@ -105,6 +105,8 @@ class AccessChange:
         methods: empty means all.
         paths: as they are written in policies; empty means all.
         sentence: the same in words.
+        conditions: on headers, and on whatever else decides, as alternatives in words: ``"with x-debug: 1"``; empty
+            means that there are none.
     """
 
     service: str
@@ -114,6 +116,7 @@ class AccessChange:
     methods: tuple[str, ...]
     paths: tuple[str, ...]
     sentence: str
+    conditions: tuple[str, ...] = ()
 
 
 class Risk(StrEnum):

@@ -2,7 +2,9 @@
 
 Objects are applied phase by phase (``meshdsl.manifest.Phase``): destinations before routes, bindings last; what is no
 longer produced is deleted by whoever applies, before or after. A route whose destination is gone answers every request
-with 503, so each reference is looked at in what is there now, and in what would be there.
+with 503, so each reference is looked at in what is there now, and in what would be there. Only what carries requests
+can break: routes of a Service that is not there yet are left alone, and Services that nobody has listed are not
+missing.
 """
 
 from __future__ import annotations
@@ -72,15 +74,21 @@ class _Order:
             spec = mapping(mapping(change.live).get("spec"))
             host = texts.host(spec.get("host"), change.ref.namespace, self._domain)
             lost = _subsets(change.live) - (_subsets(change.ours) if change.action is Action.UPDATE else set())
+            users: dict[tuple[str, bool], set[str]] = {}
             for ref in self._now:
-                if ref.service != host or ref.subset not in lost:
-                    continue
-                if ref in self._then:
-                    what = f"{change.ref} loses subset {ref.subset}, and {ref} goes on sending requests to it"
-                else:
-                    what = f"{change.ref} loses subset {ref.subset} while {ref} still sends requests to it;"
-                    what += f" apply {ref} first"
+                if ref.service == host and ref.subset in lost:
+                    users.setdefault((str(ref), ref in self._then), set()).add(ref.subset)
+            for (route, stays), subsets in users.items():
+                what = f"{change.ref} loses subset{'s' if len(subsets) > 1 else ''} {' and '.join(sorted(subsets))}"
+                what += self._while(route, "them" if len(subsets) > 1 else "it", stays=stays)
                 yield RiskFinding(Risk.BREAKING_ORDER, str(change.ref), what, change.origins)
+
+    def _while(self, route: str, what: str, *, stays: bool) -> str:
+        """What a route does meanwhile, and what is to be done first if it is one that changes."""
+        if stays:
+            return f", and {route} goes on sending requests to {what}"
+        goes = any(str(c.ref) == route and c.action is Action.DELETE for c in self._changes)
+        return f" while {route} still sends requests to {what}; {'delete' if goes else 'apply'} {route} first"
 
     def deleted_services(self) -> Iterator[RiskFinding]:
         """A Service that is deleted, of which a route makes use."""
@@ -90,10 +98,7 @@ class _Order:
             for ref in dict.fromkeys(self._now):
                 if ref.service != (change.ref.namespace, change.ref.name):
                     continue
-                if ref in self._then:
-                    what = f"{change.ref} is deleted, and {ref} goes on sending requests to it"
-                else:
-                    what = f"{change.ref} is deleted while {ref} still sends requests to it; apply {ref} first"
+                what = f"{change.ref} is deleted{self._while(str(ref), 'it', stays=ref in self._then)}"
                 yield RiskFinding(Risk.BREAKING_ORDER, str(change.ref), what, change.origins)
 
     def waypoints(self) -> Iterator[RiskFinding]:
@@ -115,22 +120,38 @@ class _Order:
                 yield RiskFinding(Risk.BREAKING_ORDER, str(change.ref), f"{what}; unbind first", change.origins)
 
     def not_there(self) -> Iterator[RiskFinding]:
-        """A route that is written and leads to a Service or subset that nobody has."""
-        services = {texts.name_of(live)[1:] for live in self._live if _is_service(live)}
+        """A route of a Service that is there is led to a Service or subset that nobody has."""
+        services = {texts.name_of(live)[1:] for live in self._live if _is_whole_service(live)}
         subsets = self._subsets_then()
         for change in self._changes:
-            if change.ref.kind in _ROUTES and change.action in (Action.CREATE, Action.UPDATE):
-                mine = (change.ref.kind, change.ref.namespace, change.ref.name)
-                for ref in dict.fromkeys(self._written):
-                    if ref.route != mine:
-                        continue
-                    if self._is_missing(ref, services):
-                        what = f"{ref} sends requests to Service {'/'.join(ref.service)}, which is not there"
-                        yield RiskFinding(Risk.BREAKING_ORDER, str(change.ref), what, change.origins)
-                    elif ref.subset and ref.subset not in subsets.get(ref.service, {ref.subset}):
-                        host = "/".join(ref.service)
-                        what = f"{ref} sends requests to subset {ref.subset} of {host}, which is not there"
-                        yield RiskFinding(Risk.BREAKING_ORDER, str(change.ref), what, change.origins)
+            if change.ref.kind not in _ROUTES or change.action not in (Action.CREATE, Action.UPDATE):
+                continue
+            if services.isdisjoint(self._subjects(mapping(change.ours))):
+                continue
+            mine = (change.ref.kind, change.ref.namespace, change.ref.name)
+            for ref in dict.fromkeys(one for one in self._written if one.route == mine):
+                if self._is_missing(ref, services):
+                    what = f"{ref} sends requests to Service {'/'.join(ref.service)}, which is not there"
+                    yield RiskFinding(Risk.BREAKING_ORDER, str(change.ref), what, change.origins)
+                elif ref.subset and ref.subset not in subsets.get(ref.service, {ref.subset}):
+                    host = "/".join(ref.service)
+                    what = f"{ref} sends requests to subset {ref.subset} of {host}, which is not there"
+                    yield RiskFinding(Risk.BREAKING_ORDER, str(change.ref), what, change.origins)
+
+    def _subjects(self, body: LiveObject) -> Iterator[tuple[str, str]]:
+        """The Services whose requests a route decides about."""
+        kind, namespace, _ = texts.name_of(body)
+        spec = mapping(body.get("spec"))
+        if kind == "VirtualService":
+            hosts = spec.get("hosts")
+            found = (texts.host(one, namespace, self._domain) for one in (hosts if isinstance(hosts, list) else ()))
+            yield from (host for host in found if host is not None)
+        elif kind == "TrafficSplit":
+            yield (namespace, text(spec.get("service")))
+        else:
+            for ref in objects(spec.get("parentRefs")):
+                if ref.get("kind") == "Service":
+                    yield (text(ref.get("namespace")) or namespace, text(ref.get("name")))
 
     def _is_missing(self, ref: _Reference, services: set[tuple[str, str]]) -> bool:
         """Whether a Service is surely not there: neither now nor written, where all Services are known."""
@@ -189,5 +210,7 @@ def _subsets(body: Any) -> set[str]:
     return {text(one.get("name")) for one in objects(mapping(mapping(body).get("spec")).get("subsets"))}
 
 
-def _is_service(live: LiveObject) -> bool:
-    return text(live.get("kind")) == "Service" and not texts.group_of(live)
+def _is_whole_service(live: LiveObject) -> bool:
+    """Whether a Service is there itself, and not only the fields that we set on it, as in our own files."""
+    is_service = text(live.get("kind")) == "Service" and not texts.group_of(live)
+    return is_service and bool(mapping(live.get("spec")).get("ports") or mapping(live.get("spec")).get("clusterIP"))

@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from importlib.resources import files as resources
 from typing import TYPE_CHECKING, Final
 
+from meshdsl.compare.access.sentences import Together, together
 from meshdsl.compare.report import Action, DiffReport, ObjectChange, PolicyChange, Risk, RiskFinding
 from meshdsl.report.diff_words import (
     MASK,
     RISK_CODES,
     DiffDocument,
     Pair,
+    UnknownRow,
     aside,
     beside,
     foreign_lines,
@@ -29,6 +31,7 @@ from meshdsl.report.diff_words import (
     remarks,
     summary,
     title,
+    unknown_rows,
     yaml_lines,
 )
 from meshdsl.report.escape import one_line, visible
@@ -89,6 +92,8 @@ class Section:
     tiles: tuple[tuple[str, str, int], ...]
     cards: tuple[Card, ...]
     aside: tuple[tuple[ObjectChange, str], ...]
+    access: tuple[Together, ...]
+    unknown: tuple[UnknownRow, ...]
 
 
 def page(document: DiffDocument) -> str:
@@ -98,7 +103,7 @@ def page(document: DiffDocument) -> str:
     style = (folder / "diff.css").read_text(encoding="utf-8")
     script = (folder / "diff.js").read_text(encoding="utf-8")
     sections = [_section(report, document) for report in document.reports]
-    namespaces = sorted({card.namespace for section in sections for card in section.cards if card.namespace})
+    namespaces = sorted({name for section in sections for name in _namespaces(section)} - {""})
     found = Counter(finding.risk for report in document.reports for finding in report.risks)
     template = environment.from_string((folder / "diff.html.j2").read_text(encoding="utf-8"))
     return template.render(
@@ -151,7 +156,17 @@ def _section(report: DiffReport, document: DiffDocument) -> Section:
         tuple(tile for tile in tiles if tile[2]),
         cards,
         tuple((change, one_line("; ".join(words))) for change, words in said),
+        tuple(together(report.access)),
+        tuple(unknown_rows(report)),
     )
+
+
+def _namespaces(section: Section) -> Iterator[str]:
+    """The namespaces that something on the page is about."""
+    yield from (card.namespace for card in section.cards)
+    yield from (_namespace_of(one.subject) for one in section.report.risks)
+    yield from (_namespace_of(one.subject) for one in section.report.policy)
+    yield from (row.namespace for row in section.access)
 
 
 def _card(change: ObjectChange, report: DiffReport, document: DiffDocument, *, is_open: bool) -> Card:
@@ -183,7 +198,10 @@ def _risks_of(change: PolicyChange, report: DiffReport) -> str:
 
 
 def _namespace_of(subject: str) -> str:
-    return subject.partition("/")[0]
+    """Of ``prod/api``, ``HTTPRoute prod/api`` or ``namespace prod``; empty for the mesh."""
+    kind, _, name = subject.rpartition(" ")
+    namespace, slash, _ = name.partition("/")
+    return namespace if slash or kind == "namespace" else ""
 
 
 def _rows(change: ObjectChange) -> Iterator[Row]:

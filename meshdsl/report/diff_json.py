@@ -63,6 +63,7 @@ def _cluster(report: DiffReport, given: DiffDocument) -> Mapping[str, Json]:
                 "ports": list(one.ports),
                 "methods": list(one.methods),
                 "paths": list(one.paths),
+                "conditions": list(one.conditions),
                 "sentence": one.sentence,
             }
             for one in report.access

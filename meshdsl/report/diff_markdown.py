@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from meshdsl.compare.access.sentences import together
 from meshdsl.compare.report import Action, DiffReport, ObjectChange
 from meshdsl.report.diff_words import (
     SIGNS,
@@ -25,9 +26,10 @@ from meshdsl.report.diff_words import (
     signed_lines,
     summary,
     title,
+    unknown_rows,
     yaml_lines,
 )
-from meshdsl.report.escape import one_line
+from meshdsl.report.escape import escaped, one_line
 
 LIMIT = 60_000
 """Characters of the whole text."""
@@ -35,8 +37,6 @@ LIMIT = 60_000
 _NOTE_ROOM = 300
 _VIEWS, _FIELDS = 1, 2
 """Ranks of blocks; headings, risks and what is not known have 0."""
-_SPECIAL = re.compile(r"[\\`*_{}\[\]<>|#~!&$]|^(?=[-+] |\d+[.)] )")
-_MENTION = re.compile(r"@(?=\w)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +79,19 @@ def _cut(blocks: Sequence[_Block]) -> str:
 
 
 def _report(report: DiffReport, document: DiffDocument) -> Iterator[_Block]:
-    yield _Block(f"## meshdsl diff: {_escaped(title(report))}\n\n{_escaped(summary(report))}.\n")
+    yield _Block(f"## meshdsl diff: {escaped(title(report))}\n\n{escaped(summary(report))}.\n")
     yield from _risks(report, document)
     if report.unknown:
         yield _Block("\n### Not known\n\n")
-        for one in report.unknown:
-            yield _Block(f"- **{_escaped(str(one.scope))}**: {_escaped(one.reason)}\n", counts=True)
+        for row in unknown_rows(report):
+            yield _Block(f"- **{escaped(row.what)}**: {escaped(row.reason)}\n", counts=True)
     if "policy" in document.views:
         rows = [
-            f"- {_escaped(change.sentence)}{_where(place(change.origins, document.base))}\n" for change in report.policy
+            f"- {escaped(change.sentence)}{_where(place(change.origins, document.base))}\n" for change in report.policy
         ]
         yield from _list("Policy", rows, report.policy_note)
     if "access" in document.views:
-        rows = [f"- {'➕' if change.widened else '➖'} {_escaped(change.sentence)}\n" for change in report.access]  # noqa: RUF001
+        rows = [f"- {'➕' if row.widened else '➖'} {escaped(row.sentence)}\n" for row in together(report.access)]  # noqa: RUF001
         yield from _list("Access", rows, report.access_note)
     if "fields" in document.views and report.objects:
         yield _Block("\n### Fields\n", rank=_FIELDS)
@@ -99,7 +99,7 @@ def _report(report: DiffReport, document: DiffDocument) -> Iterator[_Block]:
             yield _Block(_object(change, document), counts=True, rank=_FIELDS)
     if "fields" in document.views:
         said = aside(report, show_foreign=document.show_foreign)
-        rows = [f"- {_escaped(str(change.ref))}: {_escaped('; '.join(words))}\n" for change, words in said]
+        rows = [f"- {escaped(str(change.ref))}: {escaped('; '.join(words))}\n" for change, words in said]
         yield from _list("No difference, but worth knowing", rows, "")
     yield _Block("\n")
 
@@ -111,7 +111,7 @@ def _risks(report: DiffReport, document: DiffDocument) -> Iterator[_Block]:
     for finding in report.risks:
         mark = "⛔" if finding.risk in document.fail_on else "⚠️"
         where = place(finding.origins, document.base)
-        cells = (f"{mark} **{finding.risk}**", _escaped(finding.sentence), f"`{_code(where)}`" if where else "")
+        cells = (f"{mark} **{finding.risk}**", escaped(finding.sentence), f"`{_code(where)}`" if where else "")
         yield _Block(f"| {' | '.join(cells)} |\n", counts=True)
 
 
@@ -121,7 +121,7 @@ def _list(name: str, rows: list[str], note: str) -> Iterator[_Block]:
     yield _Block(f"\n### {name}\n\n", rank=_VIEWS)
     yield from (_Block(row, counts=True, rank=_VIEWS) for row in rows)
     if note:
-        yield _Block(f"\n_{_escaped(note)}_\n", rank=_VIEWS)
+        yield _Block(f"\n_{escaped(note)}_\n", rank=_VIEWS)
 
 
 def _object(change: ObjectChange, document: DiffDocument) -> str:
@@ -132,7 +132,7 @@ def _object(change: ObjectChange, document: DiffDocument) -> str:
     longest = max((len(run) for line in lines for run in re.findall("`+", line)), default=0)
     fence = "`" * max(3, longest + 1)
     said = remarks(change) + (foreign_lines(change) if document.show_foreign else [])
-    notes = "".join(f"- {_escaped(note)}\n" for note in said)
+    notes = "".join(f"- {escaped(note)}\n" for note in said)
     body = "\n".join([f"{fence}diff", *lines, fence]) + "\n" if lines else ""
     verb = {"+": "create", "~": "change", "-": "delete", "!": "not ours"}[SIGNS[change.action]]
     head = f"<b>{verb}</b> <code>{name}</code>{' ' + _html(one_line(where)) if where else ''}"
@@ -154,13 +154,6 @@ def _lines(change: ObjectChange) -> Iterator[str]:
 
 def _where(where: str) -> str:
     return f" (`{_code(where)}`)" if where else ""
-
-
-def _escaped(text: str) -> str:
-    """Text that Markdown shows as it is."""
-    return _MENTION.sub(
-        "&#64;", _SPECIAL.sub(lambda found: f"&#{ord(found.group())};" if found.group() else "\\", one_line(text))
-    )
 
 
 def _code(text: str) -> str:

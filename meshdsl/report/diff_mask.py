@@ -48,7 +48,7 @@ _SHORTEST = 6
 _LONG_PART = 12
 """Characters of a part of a value, such as the token behind ``Bearer``, that is looked for on its own."""
 
-T = TypeVar("T", AccessChange, PolicyChange, RiskFinding)
+T = TypeVar("T", PolicyChange, RiskFinding)
 
 
 def masked(report: DiffReport) -> DiffReport:
@@ -59,7 +59,7 @@ def masked(report: DiffReport) -> DiffReport:
         objects=tuple(clean.object(change) for change in report.objects),
         aside=tuple(clean.object(change) for change in report.aside),
         policy=tuple(clean.sentence(change) for change in report.policy),
-        access=tuple(clean.sentence(change) for change in report.access),
+        access=tuple(clean.row(change) for change in report.access),
         risks=tuple(clean.sentence(finding) for finding in report.risks),
         policy_note=clean.text(report.policy_note),
         access_note=clean.text(report.access_note),
@@ -78,6 +78,10 @@ class _Cleaner:
 
     def sentence(self, change: T) -> T:
         return replace(change, sentence=self.text(change.sentence))
+
+    def row(self, change: AccessChange) -> AccessChange:
+        conditions = tuple(map(self.text, change.conditions))
+        return replace(change, sentence=self.text(change.sentence), conditions=conditions)
 
     def object(self, change: ObjectChange) -> ObjectChange:
         secret = change.ref.kind == "Secret"

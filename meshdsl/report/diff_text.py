@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from meshdsl.compare.access.sentences import together
 from meshdsl.compare.report import Action, DiffReport, ObjectChange
 from meshdsl.report.diff_words import (
     SIGNS,
@@ -19,6 +20,7 @@ from meshdsl.report.diff_words import (
     signed_lines,
     summary,
     title,
+    unknown_rows,
     yaml_lines,
 )
 from meshdsl.report.escape import one_line
@@ -65,7 +67,7 @@ class _Writer:
             ]
             yield from self.section("Policy", lines, report.policy_note)
         if "access" in self.document.views:
-            lines = [self.signed("+" if change.widened else "-", change.sentence) for change in report.access]
+            lines = [self.signed("+" if row.widened else "-", row.sentence) for row in together(report.access)]
             yield from self.section("Access", lines, report.access_note)
         if "fields" in self.document.views:
             for index, change in enumerate(report.objects):
@@ -96,7 +98,8 @@ class _Writer:
         yield from self.section("Risks", lines)
 
     def unknown(self, report: DiffReport) -> Iterator[str]:
-        lines = [self.paint(_YELLOW, f"? {one_line(str(one.scope))}: {one_line(one.reason)}") for one in report.unknown]
+        rows = unknown_rows(report)
+        lines = [self.paint(_YELLOW, f"? {one_line(row.what)}: {one_line(row.reason)}") for row in rows]
         yield from self.section("Not known", lines)
 
     def object(self, change: ObjectChange) -> Iterator[str]:

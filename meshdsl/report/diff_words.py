@@ -14,6 +14,8 @@ from itertools import groupby, zip_longest
 from math import isfinite
 from typing import Final, Literal
 
+from meshdsl.compare.access.sentences import listed
+from meshdsl.compare.live import Scope, Unknown
 from meshdsl.compare.report import Absent, Action, DiffReport, FieldChange, FieldPath, ObjectChange, Risk
 from meshdsl.diagnostics import Diagnostic, Origin
 from meshdsl.render import MAX_DEPTH, render
@@ -54,6 +56,7 @@ class DiffDocument:
         base: folder that files are shown relative to.
         diagnostics: warnings of what was compiled, and clusters that could not be compared.
         show_foreign: whether fields that others set are shown.
+        config: the line of the configuration that says where the policies are; None without a configuration.
     """
 
     reports: Sequence[DiffReport]
@@ -62,6 +65,7 @@ class DiffDocument:
     base: str = ""
     diagnostics: tuple[Diagnostic, ...] = ()
     show_foreign: bool = False
+    config: Origin | None = None
 
 
 def differs(report: DiffReport, views: Iterable[View]) -> bool:
@@ -117,6 +121,54 @@ def _agreement(report: DiffReport) -> str:
     if report.unknown:
         return "no difference in what could be read"
     return f"no differences in {number(report.compared, 'object')}" if report.compared else "no differences"
+
+
+_CANNOT = re.compile(r'(User "[^"]*") cannot \w+ resource')
+"""How the API server refuses (``k8s.io/apiserver``, ``authorization``); the rest of it names one resource."""
+
+
+def unknown_rows(report: DiffReport) -> list[UnknownRow]:
+    """What could not be told, for people: what has the same reason is one row.
+
+    A missing permission is missing for each kind in each namespace: that is one reason, and not twenty.
+    """
+    groups: dict[tuple[str, str], list[Unknown]] = {}
+    for one in report.unknown:
+        groups.setdefault((one.code, _reason(one)), []).append(one)
+    return [_unknown_row(reason, found) for (_, reason), found in groups.items()]
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownRow:
+    """Kinds and namespaces that could not be told for one reason."""
+
+    what: str
+    reason: str
+    scopes: tuple[Scope, ...]
+
+
+def _reason(one: Unknown) -> str:
+    """A reason without the names of what it is about, which stand before it."""
+    refused = _CANNOT.search(one.reason) if one.code == "forbidden" else None
+    if refused is not None:
+        return f"forbidden: {refused[1]} cannot list them"
+    if one.code == "not-in-dump":
+        return "the dump has none of them: it is not known whether there are any"
+    return one.reason
+
+
+def _unknown_row(reason: str, found: Sequence[Unknown]) -> UnknownRow:
+    if len(found) == 1:
+        return UnknownRow(str(found[0].scope), found[0].reason, (found[0].scope,))
+    by_kinds: dict[tuple[str, ...], list[str]] = {}
+    for namespace in dict.fromkeys(one.scope.namespace for one in found):
+        kinds = tuple(str(one.scope.kind) for one in found if one.scope.namespace == namespace)
+        by_kinds.setdefault(kinds, []).append(namespace)
+    parts = [
+        f"{listed(kinds)} in {listed(tuple(namespaces))}" if namespaces != [""] else listed(kinds)
+        for kinds, namespaces in by_kinds.items()
+    ]
+    return UnknownRow("; ".join(parts), reason, tuple(one.scope for one in found))
 
 
 def aside(report: DiffReport, *, show_foreign: bool) -> list[tuple[ObjectChange, list[str]]]:

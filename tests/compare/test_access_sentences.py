@@ -90,6 +90,39 @@ CASES: list[tuple[str, list[Any], list[Any], list[str]]] = [
         ["prod/web may no longer DELETE /v1/admin/* of prod/api"],
     ),
     (
+        "a deny that is narrower",
+        [let(), Deny(api, callers=(web,), paths=("/a/*",))],
+        [let(), Deny(api, callers=(web,), paths=("/a/b",))],
+        ["prod/web may now also call /a/* except /a/b of prod/api, which a deny refused before"],
+    ),
+    (
+        "a deny that goes",
+        [let(callers=(prod,)), Deny(api, callers=(web,))],
+        [let(callers=(prod,))],
+        ["prod/web may now call prod/api, which a deny refused before"],
+    ),
+    (
+        "a deny that goes beside an allow that comes",
+        [let("GET"), Deny(api, callers=(web,), paths=("/a",))],
+        [let("GET", "PUT")],
+        [
+            "prod/web may now also GET /a of prod/api, which a deny refused before",
+            "prod/web may now also PUT any path of prod/api",
+        ],
+    ),
+    (
+        "a port that was closed",
+        [let(ports=(80,))],
+        [let(ports=(80,)), let(ports=(81,))],
+        ["prod/web may now also call prod/api on port 81"],
+    ),
+    (
+        "plain text beside the mesh",
+        [let(callers=(Anyone.in_mesh(),))],
+        [let(callers=(Anyone.at_all(),))],
+        ["callers outside the mesh may now call prod/api"],
+    ),
+    (
         "every path but those that were open",
         [let(paths=("/v1/*",))],
         [let("GET"), let(paths=("/v1/*",))],
@@ -162,6 +195,30 @@ def test_rows_carry_what_they_say() -> None:
             sentence="prod/web may now also PUT /v1/* of prod/api on port 80",
         ),
     )
+
+
+def test_a_row_that_depends_on_a_header_carries_it() -> None:
+    before, after = model(let("GET")), model(let("GET"), let("POST", headers=(Header("x-debug", "1"),)))
+    assert [change.conditions for change in access.changes(before, after)] == [("with x-debug: 1",)]
+    assert [change.conditions for change in access.changes(model(let("GET")), model(let("GET", "PUT")))] == [()]
+
+
+def test_who_is_new_when_mtls_falls_is_outside_the_mesh() -> None:
+    strict = [MutualTls(test, mode="strict")]
+    said = sentences(strict, [])
+    assert said == [
+        "callers outside the mesh may now call anything else in test",
+        "callers outside the mesh may now call test/job",
+    ]
+
+
+def test_a_port_that_comes_is_named() -> None:
+    one = (
+        *INVENTORY[:-1],
+        Service("payments", prod, ports=(Port(80, name="http"), Port(5432, protocol="tcp", name="db"))),
+    )
+    said = [change.sentence for change in access.changes(model(), model(inventory=one))]
+    assert said == ["everyone may now also call prod/payments on port 5432"]
 
 
 def test_strict_mtls_shuts_out_who_is_outside_the_mesh() -> None:

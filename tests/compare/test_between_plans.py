@@ -39,7 +39,7 @@ def test_a_service_that_is_no_longer_declared_is_open() -> None:
 
 def test_a_strict_service_that_is_no_longer_declared_takes_plain_text() -> None:
     report = between((WEB, ORDERS, MutualTls(ORDERS, mode="strict")), (WEB,))
-    assert rows(report) == ["+ everyone may now call prod/orders, which is no longer declared"]
+    assert rows(report) == ["+ callers outside the mesh may now call prod/orders, which is no longer declared"]
     assert {(Risk.WIDENED_ACCESS, "prod/orders"), (Risk.WEAKENED_MTLS, "prod/orders")} <= risks(report)
 
 

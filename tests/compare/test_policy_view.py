@@ -273,14 +273,14 @@ TABLE: list[tuple[str, Policies, Policies, list[str]]] = [
         nothing,
         [
             "prod/api: open now; every caller may make every request that no deny names",
-            "allow removed from prod/api: prod/web may make every request",
+            "allow removed from prod/api: prod/web may call it",
         ],
     ),
     (
         "an allow is widened",
         lambda api, web: [Allow(api, callers=(web,), methods=("GET",))],
         lambda api, web: [Allow(api, callers=(web,), methods=("GET", "DELETE"))],
-        ["allow of prod/api: prod/web may make GET requests → make DELETE or GET requests"],
+        ["allow of prod/api: prod/web may make GET requests → may make DELETE or GET requests"],
     ),
     (
         "another caller",
@@ -401,10 +401,10 @@ def test_a_new_service_is_said_with_its_policies() -> None:
         "namespace prod: new",
     ]
     assert [c.sentence for c in changes(with_it, without)] == [
-        "service prod/api: no longer there",
+        "service prod/api: no longer declared",
         "timeout of prod/api: 5s → none",
         "breaker removed from prod/api",
-        "namespace prod: no longer there",
+        "namespace prod: no longer declared",
     ]
 
 

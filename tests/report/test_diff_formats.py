@@ -11,7 +11,8 @@ from typing import Any, get_args
 
 import pytest
 
-from meshdsl.compare.report import Action, DiffReport, ObjectChange, PolicyChange, Risk, RiskFinding
+from meshdsl.compare.live import Kind, Scope, Unknown
+from meshdsl.compare.report import AccessChange, Action, DiffReport, ObjectChange, PolicyChange, Risk, RiskFinding
 from meshdsl.diagnostics import Origin
 from meshdsl.manifest import ObjectRef
 from meshdsl.report.diff_markdown import LIMIT
@@ -214,8 +215,79 @@ def test_sarif_has_risks_at_their_lines_and_what_is_not_known(base: Path) -> Non
     place = results["MESH861"]["locations"][0]["physicalLocation"]
     assert (place["artifactLocation"]["uri"], place["region"]["startLine"]) == ("shop.py", 31)
     assert [results[code]["level"] for code in sorted(results)] == ["error", "warning", "error"]
-    # A line of another revision is no line of this tree.
-    assert "locations" not in results["MESH864"]
+    # A line of another revision is shown where it was in the file that is there now.
+    place = results["MESH864"]["locations"][0]["physicalLocation"]
+    assert (place["artifactLocation"]["uri"], place["region"]["startLine"]) == ("shop.py", 12)
+    assert "what was asked for at HEAD~1:shop.py:12 is gone" in results["MESH864"]["message"]["text"]
+
+
+@pytest.mark.parametrize(
+    ("origins", "where"),
+    [
+        (("main:shop.py", "shop.py:4"), "file=shop.py,line=12,"),
+        (("main:gone.py", "shop.py:4"), "file=shop.py,line=4,"),
+        (("main:gone.py",), "file=mesh.toml,line=2,"),
+        ((":/fix: it:shop.py",), "file=shop.py,line=12,"),
+        ((), "file=mesh.toml,line=2,"),
+    ],
+)
+def test_a_removal_is_shown_where_a_reviewer_can_comment_on_it(
+    base: Path, origins: tuple[str, ...], where: str
+) -> None:
+    (base / "mesh.toml").write_text("\n[clusters]\n")
+    lines = [Origin(str(base / one[:-2]), 4) if one.endswith(":4") else Origin(one, 12, "Breaker") for one in origins]
+    finding = RiskFinding(Risk.REMOVED_BREAKER, "prod/api", "breaker removed from prod/api", tuple(lines))
+    report = replace(empty(), risks=(finding,))
+    (line,) = shown("github", report, base=str(base), config=Origin(str(base / "mesh.toml"), 2)).splitlines()
+    assert line.startswith(f"::warning {where}")
+
+
+def test_a_removal_beyond_the_end_of_a_file_is_shown_at_its_end(base: Path) -> None:
+    finding = RiskFinding(Risk.REMOVED_BREAKER, "prod/api", "gone", (Origin("main:shop.py", 1000, "Breaker"),))
+    (line,) = shown("github", replace(empty(), risks=(finding,)), base=str(base)).splitlines()
+    last = len((base / "shop.py").read_text().splitlines())
+    assert line.startswith(f"::warning file=shop.py,line={last},")
+
+
+def forbidden(*names: str) -> DiffReport:
+    said = 'forbidden: {0} is forbidden: User "ci" cannot list resource "{0}" in API group "" in the namespace "{1}"'
+    kinds = [Kind("", "v1", name.capitalize()[:-1], name) for name in names]
+    places = [(kind, namespace) for kind in kinds for namespace in ("prod", "test")]
+    unknown = [Unknown(Scope(kind, where), said.format(kind.plural, where), "forbidden") for kind, where in places]
+    return replace(empty(), unknown=tuple(unknown))
+
+
+def test_a_missing_permission_is_one_line_for_all_kinds() -> None:
+    line = 'Service and Secret in prod and test: forbidden: User "ci" cannot list them'
+    assert f"  ? {line}\n" in shown("text", forbidden("services", "secrets"))
+    few: tuple[DiffFormat, ...] = ("markdown", "html", "github")
+    for one in few:
+        assert shown(one, forbidden("services", "secrets")).count("cannot list") == 1
+    clusters = json.loads(shown("json", forbidden("services", "secrets")))["clusters"]
+    assert len(clusters[0]["unknown"]) == 4
+    alone = replace(empty(), unknown=forbidden("services").unknown[:1])
+    assert 'cannot list resource "services"' in shown("text", alone)
+
+
+def test_rows_that_differ_in_the_service_alone_are_one() -> None:
+    rows = tuple(
+        AccessChange(service, True, ("all",), (), (), (), f"callers outside the mesh may now call {words}")
+        for service, words in (("a/x", "a/x"), ("a/*", "anything else in a"), ("a/y", "a/y"), ("b/x", "b/x"))
+    )
+    text = shown("text", replace(empty(), access=rows))
+    assert "  + callers outside the mesh may now call a/x, a/y and anything else in a\n" in text
+    assert "  + callers outside the mesh may now call b/x\n" in text
+    assert len(json.loads(shown("json", replace(empty(), access=rows)))["clusters"][0]["access"]) == 4
+
+
+def test_risks_of_a_namespace_and_of_objects_are_found_by_its_name() -> None:
+    found = tuple(
+        RiskFinding(Risk.WEAKENED_MTLS, subject, "x")
+        for subject in ("namespace prod", "HTTPRoute prod/api-80", "prod/api", "the mesh")
+    )
+    text = shown("html", replace(empty(), risks=found))
+    assert text.count('data-namespace="prod" data-risk="weakened-mtls"') == 3
+    assert '<option value="prod">' in text
 
 
 def test_annotations_are_the_same_findings(base: Path) -> None:

@@ -8,6 +8,7 @@ and headers. Services whose rules are the same are not looked at any further.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 
 from meshdsl.compare.access.callers import Callers
@@ -62,9 +63,10 @@ class Comparison:
         gets = [Requests(frozenset({"GET"}))] if probes else []
         self.space = Space(chain(conditions(ways), gets), extra)
         self.callers = Callers(patterns(ways))
-        judge = Judge(self.space, self.callers)
-        self.before = {number: judge.decide(self.old.ports.get(number, ())) for number in self.numbers}
-        self.after = {number: judge.decide(self.new.ports.get(number, ())) for number in self.numbers}
+        self.judge = Judge(self.space, self.callers)
+        self.before = {number: self.judge.decide(self.old.ports.get(number, ())) for number in self.numbers}
+        self.after = {number: self.judge.decide(self.new.ports.get(number, ())) for number in self.numbers}
+        self._undenied: dict[int, Decision] = {}
         self.probes = {
             number: sum({self.space.probe(path) for port, path in probes if port == number}) for number in self.numbers
         }
@@ -91,7 +93,8 @@ class Comparison:
             for decision_, numbers in blocks.items():
                 ports = () if len(numbers) == len(self.numbers) else tuple(numbers)
                 for row in rows(self.space, [Block(*item) for item in decision_]):
-                    found.setdefault(self._shortened(row, ports, widened=widened))
+                    denied = widened and self._was_denied(row, numbers)
+                    found.setdefault(self._shortened(replace(row, denied=denied), ports, widened=widened))
             yield from sorted(
                 (change_of(self, row, widened=widened) for row in found), key=lambda c: (c.callers, c.ports, c.sentence)
             )
@@ -116,7 +119,22 @@ class Comparison:
             for who, cells in callers.items():
                 if cells and (row.callers & ~who if widened else row.callers & who):
                     return row.on(ports)
-        return Row(row.callers, 0, 0, 0, is_all=True)
+        if widened and ports and self.could(row.callers, self.before):
+            return row.on(ports)  # every request now, of which those on other ports are no news
+        return Row(row.callers, 0, 0, 0, is_all=True, denied=row.denied)
+
+    def _was_denied(self, row: Row, numbers: list[int]) -> bool:
+        """Whether these callers might have made these requests of the ports before, but for a deny."""
+        cells = self.space.rectangle(row.methods, row.paths, row.states)
+        for number in numbers:
+            ways = self.old.ports.get(number, ())
+            if not any(way.deny for way in ways):
+                return False
+            if number not in self._undenied:
+                self._undenied[number] = self.judge.decide(tuple(replace(way, deny=()) for way in ways))
+            if any(mine & cells and row.callers & ~who for who, mine in self._undenied[number].items()):
+                return False
+        return True
 
     def could(self, callers: int, decisions: dict[int, Decision]) -> bool:
         """Whether some of the callers may make some request."""

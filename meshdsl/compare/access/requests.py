@@ -79,6 +79,11 @@ class Space:
         """The classes of a GET of an exact path."""
         return self.paths.exact(path) * self._method.get("GET", 0) * self._every_state
 
+    def rectangle(self, methods: int, paths: int, states: int) -> int:
+        """The classes of a set of methods, of paths, and of combinations of headers, each as bits."""
+        places = (method * self.width + state * self.layer for method in _bits(methods) for state in _bits(states))
+        return sum(paths << place for place in places)
+
     def table(self, cells: int) -> list[list[int]]:
         """For each combination of headers, for each method, the set of paths."""
         whole = self.paths.all
@@ -130,6 +135,10 @@ class Headers:
             if len(mine) < len(axis)
         ]
         return " and ".join(words)
+
+
+def _bits(mask: int) -> list[int]:
+    return [index for index in range(mask.bit_length()) if mask >> index & 1]
 
 
 def _states(values: set[tuple[str, str]]) -> list[_State]:

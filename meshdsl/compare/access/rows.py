@@ -26,6 +26,7 @@ class Row:
     Attributes:
         ports: empty for all.
         is_all: all requests, whatever the other sets say.
+        denied: nothing but a deny refused them before.
     """
 
     callers: int
@@ -34,6 +35,7 @@ class Row:
     states: int
     ports: tuple[int, ...] = ()
     is_all: bool = False
+    denied: bool = False
 
     def on(self, ports: tuple[int, ...]) -> Row:
         """The same on some ports."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from collections.abc import Iterable
+from typing import Final, NamedTuple, Protocol
 
 from meshdsl.compare.access.callers import Callers
 from meshdsl.compare.access.decide import Decision
@@ -11,6 +12,7 @@ from meshdsl.compare.access.rows import Row
 from meshdsl.compare.report import AccessChange
 
 EXCEPT: Final = "every method except "
+DENIED: Final = ", which a deny refused before"
 
 
 class Compared(Protocol):
@@ -40,7 +42,14 @@ def whole(service: Compared) -> AccessChange | None:
         return None
     if service.appears:
         return _short(service, f"{subject} is new: everyone may call it", widened=True)
+    if any(_all_but_plain(service, decision) for decision in service.before.values()):
+        return None  # the mesh, or every caller of another port, could already
     return _short(service, f"everyone may now call {subject}", widened=True)
+
+
+def _all_but_plain(service: Compared, decision: Decision) -> bool:
+    """Whether everyone in the mesh may make every request."""
+    return all(not service.callers.meshed & ~who for who, cells in decision.items() if cells)
 
 
 def _short(service: Compared, sentence: str, *, widened: bool) -> AccessChange:
@@ -67,7 +76,7 @@ def change_of(service: Compared, row: Row, *, widened: bool) -> AccessChange:
     new = f"{subject} is new: " if service.appears else ""
     callers = service.callers.words(row.callers)
     if row.is_all:
-        sentence = f"{_all(service, row, callers, widened=widened)} {subject}"
+        sentence = f"{_all(service, row, callers, widened=widened)} {subject}{DENIED if row.denied else ''}"
         return AccessChange(service.name, widened, callers, (), (), (), f"{new}{sentence}")
     methods, paths = _methods(service.space, row.methods), service.space.paths.words(row.paths)
     named = bool(methods) and not methods[0].startswith(EXCEPT)
@@ -78,15 +87,16 @@ def change_of(service: Compared, row: Row, *, widened: bool) -> AccessChange:
         sentence += f" with {methods[0]}"
     if row.ports:
         sentence += f" on port{'s' if len(row.ports) > 1 else ''} {listed(tuple(map(str, row.ports)))}"
-    states = [text for text in service.space.headers.words(row.states) if text]
-    if states:
-        sentence += f", {', or '.join(states)}"
+    conditions = tuple(text for text in service.space.headers.words(row.states) if text)
+    if conditions:
+        sentence += f", {', or '.join(conditions)}"
+    sentence += DENIED if row.denied else ""
     undecided = service.space.paths.undecided(row.paths)
     if undecided:
         sentence += f" (whether {listed(tuple(f'Regex({one!r})' for one in undecided))} overlap cannot be decided)"
     if not service.space.headers.is_exact:
         sentence += " (not every combination of headers was looked at)"
-    return AccessChange(service.name, widened, callers, row.ports, methods, paths, f"{new}{sentence}")
+    return AccessChange(service.name, widened, callers, row.ports, methods, paths, f"{new}{sentence}", conditions)
 
 
 def _all(service: Compared, row: Row, callers: tuple[str, ...], *, widened: bool) -> str:
@@ -124,3 +134,43 @@ def listed(words: tuple[str, ...], last: str = "and") -> str:
     if len(words) < 2:
         return "".join(words)
     return f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+class Together(NamedTuple):
+    """Rows of one namespace that say the same of several services.
+
+    Attributes:
+        namespace: of the services.
+        services: by name; one, if no other row says the same.
+        widened: as the rows have it.
+        sentence: about all of them.
+    """
+
+    namespace: str
+    services: tuple[str, ...]
+    widened: bool
+    sentence: str
+
+
+def together(changes: Iterable[AccessChange]) -> list[Together]:
+    """Rows that differ in the service alone, as one: a mode of a namespace is not said again for each of its services.
+
+    Args:
+        changes: in any order; they are told in the order of the first of each group.
+    """
+    groups: dict[tuple[str, bool, str, str], list[AccessChange]] = {}
+    for change in changes:
+        subject, namespace = subject_of(change.service), change.service.partition("/")[0]
+        before, found, after = change.sentence.rpartition(f" {subject}")
+        # Behind a name that only begins like it, a sentence is about somebody else.
+        key = (before, after) if found and after[:1] in ("", " ", ",") else (change.sentence, subject)
+        groups.setdefault((namespace, change.widened, *key), []).append(change)
+    return [_together(*key, found) for key, found in groups.items()]
+
+
+def _together(namespace: str, widened: bool, before: str, after: str, changes: list[AccessChange]) -> Together:  # noqa: FBT001
+    services = tuple(sorted({change.service for change in changes}, key=lambda name: (name.endswith("/*"), name)))
+    if len(services) == 1:
+        return Together(namespace, services, widened, changes[0].sentence)
+    after = after.replace("which is no longer declared", "which are no longer declared")
+    return Together(namespace, services, widened, f"{before} {listed(tuple(map(subject_of, services)))}{after}")

@@ -11,7 +11,7 @@
   };
   const matches = (item) => {
     const risks = item.dataset.risk.split(" ").filter(Boolean);
-    return (!namespace.value || item.dataset.namespace === namespace.value)
+    return (!namespace.value || item.dataset.namespace.split(" ").includes(namespace.value))
       && (!risk.value || (risk.value === "*" ? risks.length > 0 : risks.includes(risk.value)))
       && (!find.value || textOf(item).includes(find.value.trim().toLowerCase()));
   };
