@@ -19,6 +19,7 @@ from meshdsl.report.access_words import (
     AccessDocument,
     AccessPart,
     callers,
+    groups,
     heading,
     not_known,
     refused,
@@ -109,7 +110,7 @@ def _section(part: AccessPart, document: AccessDocument) -> Section:
         table += [Line(name if i == 0 else "", len(mine), *line[1:]) for i, line in enumerate(mine)]
     return Section(
         title,
-        read.removesuffix(")").capitalize(),
+        read[:1].upper() + read[1:].removesuffix(")"),
         _grid(answer, document) if isinstance(answer, AccessMatrix) else None,
         ("Service", "Caller", "Access" if is_matrix else "Requests", "Because"),
         tuple(table),
@@ -134,11 +135,8 @@ def _grid(matrix: AccessMatrix, document: AccessDocument) -> Grid | None:
 
 def _cells(matrix: AccessMatrix, document: AccessDocument) -> Iterator[tuple[str, str, str, str, str]]:
     for service in matrix.services:
-        groups = list(matrix.groups(service))
-        for cell, who in groups:
-            others = "everyone else" if len(groups) > 1 else "everyone"
-            because = document.because(cell.because, _ALL_REASONS)
-            yield subject(service), ", ".join(who) or others, cell.reach.value, cell.reach.value, because
+        for reach, who, why in groups(matrix, service):
+            yield subject(service), who, reach.value, reach.value, document.because(why, _ALL_REASONS)
 
 
 def _rows(answer: AccessAnswer, document: AccessDocument) -> Iterator[tuple[str, str, str, str, str]]:

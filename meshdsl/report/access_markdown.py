@@ -11,6 +11,7 @@ from meshdsl.report.access_words import (
     WIDEST_GRID,
     AccessDocument,
     callers,
+    groups,
     heading,
     not_known,
     refused,
@@ -62,11 +63,8 @@ def _matrix(matrix: AccessMatrix, document: AccessDocument) -> Iterator[str]:
     yield from _line("Service", "Caller", "Access", "Because")
     yield from _line("---", "---", "---", "---")
     for service in matrix.services:
-        groups = list(matrix.groups(service))
-        for cell, who in groups:
-            others = "everyone else" if len(groups) > 1 else "everyone"
-            words = (subject(service), ", ".join(who) or others, cell.reach.value, document.because(cell.because))
-            yield from _line(*map(escaped, words))
+        for reach, who, why in groups(matrix, service):
+            yield from _line(*map(escaped, (subject(service), who, reach.value, document.because(why))))
 
 
 def _line(*cells: str) -> Iterator[str]:

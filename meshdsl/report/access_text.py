@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from meshdsl.compare.reach.answers import AccessAnswer, AccessMatrix, Reach
-from meshdsl.compare.reach.who import PLAIN_CALLERS
+from meshdsl.compare.reach.answers import AccessAnswer, AccessMatrix
 from meshdsl.report.access_words import (
     LEGEND,
     SIGNS,
@@ -13,6 +12,7 @@ from meshdsl.report.access_words import (
     AccessDocument,
     AccessPart,
     callers,
+    groups,
     heading,
     not_known,
     refused,
@@ -77,21 +77,8 @@ def _matrix(matrix: AccessMatrix, document: AccessDocument) -> Iterator[str]:
         yield f"  {LEGEND}"
     for service, number in numbers.items():
         yield f"{number:>3} {subject(service)}"
-        yield from _columns(_column(matrix, service, document))
-
-
-def _column(matrix: AccessMatrix, service: str, document: AccessDocument) -> Iterator[tuple[str, str]]:
-    """A line for each cell that is there; callers without identity, if they too may do nothing, with everyone else."""
-    groups = list(matrix.groups(service))
-    others = groups[-1][0]
-    because = others.because
-    for cell, who in groups[:-1]:
-        if who == (PLAIN_CALLERS,) and cell.reach is others.reach is Reach.NONE:
-            because = (*because, *cell.because)
-            continue
-        yield f"      {cell.reach.value:<4}  {', '.join(who)}", document.because(cell.because)
-    word = "everyone else" if len(groups) > 1 else "everyone"
-    yield f"      {others.reach.value:<4}  {word}", document.because(because)
+        table = [(f"      {reach:<4}  {who}", document.because(why)) for reach, who, why in groups(matrix, service)]
+        yield from _columns(table)
 
 
 def _columns(table: Iterable[tuple[str, ...]]) -> Iterator[str]:

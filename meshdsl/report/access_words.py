@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from meshdsl.compare.access.model import AccessReason
-from meshdsl.compare.reach.answers import AccessAnswer, AccessCell, AccessMatrix, AccessRow, Reach
+from meshdsl.compare.reach.answers import AccessAnswer, AccessMatrix, AccessRow, Reach
+from meshdsl.compare.reach.who import PLAIN_CALLERS
 from meshdsl.report.finding import at, shown
 
 AccessFormat = Literal["text", "json", "markdown", "html", "csv"]
@@ -116,6 +117,18 @@ def refused(answer: AccessAnswer, document: AccessDocument) -> dict[str, list[st
     return found
 
 
-def reach_words(cell: AccessCell) -> str:
-    """A cell in a word and a sign."""
-    return f"{SIGNS[cell.reach]} {cell.reach.value}"
+def groups(matrix: AccessMatrix, service: str) -> Iterator[tuple[Reach, str, tuple[AccessReason, ...]]]:
+    """A column in few lines: how much, who, and why.
+
+    Callers without an identity, who are often refused for one reason more, are with everyone else where both may do
+    nothing.
+    """
+    found = list(matrix.groups(service))
+    others = found[-1][0]
+    because = others.because
+    for cell, who in found[:-1]:
+        if who == (PLAIN_CALLERS,) and cell.reach is others.reach is Reach.NONE:
+            because = (*because, *cell.because)
+        else:
+            yield cell.reach, ", ".join(who), cell.because
+    yield others.reach, "everyone else" if len(found) > 1 else "everyone", because

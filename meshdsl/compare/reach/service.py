@@ -141,6 +141,10 @@ class ServiceView:
             names: of callers.
             of: the callers to speak of.
         """
+        return (self._row(*one, names) for one in self.rectangles(of))
+
+    def rectangles(self, of: int = _ALL) -> Iterator[tuple[Row, tuple[int, ...], Grant, list[Grant]]]:
+        """The rows as sets of bits, with their ports (none for all), the rule that decides, and the other rules."""
         numbers = sorted(self.decisions)
         found: dict[tuple[object, ...], list[int]] = {}
         values: dict[tuple[object, ...], tuple[Grant, list[Grant], Decision]] = {}
@@ -159,8 +163,17 @@ class ServiceView:
         for key, mine in found.items():
             grant, others, taken = values[key]
             ports = () if mine == numbers else tuple(mine)
-            for row in rows(self.space, [Block(*item) for item in taken.items()]):
-                yield self._row(row, ports, grant, others, names)
+            for row in self._cut(taken):
+                yield row, ports, grant, others
+
+    def _cut(self, taken: Decision) -> list[Row]:
+        """As few rectangles as are found; of as many, those that say of each caller all that it may do."""
+        by_caller: dict[int, int] = {}
+        for who, cells in taken.items():
+            for bit in _bits(who):
+                by_caller[1 << bit] = by_caller.get(1 << bit, 0) | cells
+        ways = ([Block(*item) for item in found.items()] for found in (by_caller, taken))
+        return min((rows(self.space, blocks) for blocks in ways), key=len)
 
     def _row(self, row: Row, ports: tuple[int, ...], grant: Grant, others: list[Grant], names: Names) -> AccessRow:
         cells = self._cells(row)
