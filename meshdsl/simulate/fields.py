@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
 from meshdsl.simulate.words import Labels, NotModelled, Request
@@ -146,14 +145,13 @@ def number(value: Any, where: str) -> Fraction:
         raise NotModelled(where, f"it is a number, not {value!r}") from None
 
 
-@lru_cache(maxsize=4096)
-def milliseconds(value: str, where: str) -> int:
+def milliseconds(value: Any, where: str) -> int:
     """A duration in Go's notation, such as ``"1m30s"``, as whole milliseconds; what is below one is cut off.
 
     Raises:
         NotModelled: it is none.
     """
-    parts = _DURATION.findall(str(value))
+    parts = _DURATION.findall(value) if isinstance(value, str) else []
     if not parts or "".join(parts) != value:
         raise NotModelled(where, f"it is a duration, not {value!r}")
     total = Fraction(0)
@@ -199,7 +197,7 @@ def group_of(body: Body) -> str:
     return group if slash else ""
 
 
-def annotations(body: Body) -> Mapping[str, str]:
+def annotations_of(body: Body) -> Mapping[str, str]:
     """The annotations of an object."""
     found: Mapping[str, str] = (body.get("metadata") or _NOTHING).get("annotations") or _NOTHING
     return found

@@ -85,6 +85,11 @@ class Backend:
     port: int | str
 
 
+def answered_by_proxy(status: int) -> Backend:
+    """What stands where a destination should be and is not, or is not wanted: the caller's proxy answers by itself."""
+    return Backend("", frozenset(), status)
+
+
 Shares = frozenset[tuple[Backend, Fraction]]
 """Which part of the requests goes where; the parts add up to 1. Backends without a part are not in it."""
 
