@@ -1,4 +1,4 @@
-"""How long the access view takes, in seconds of processor: reading two models of a mesh, and telling them apart.
+"""How long access takes, in seconds of processor: reading two models of a mesh, telling them apart, and answering.
 
 Each service has 20 rules. The plan is compared with the objects that it became on Istio, in which one service of ten
 has lost a rule; the worst case, in which every service differs in one rule, is beside it. ``python -m bench.access``.
@@ -12,11 +12,14 @@ from dataclasses import replace
 from time import process_time
 from typing import Any
 
+from meshdsl import access as access_of
 from meshdsl.compare import access
+from meshdsl.diagnostics import Origin
 from meshdsl.plan.intent import Mesh as MeshIntent
 from meshdsl.plan.intent import Namespace, Plan, Port, Protocol, Service
 from meshdsl.plan.requests import Path, PathKind
 from meshdsl.plan.rights import Access, Account, Allow, Callers
+from meshdsl.plan.source import Source
 from meshdsl.targets.istio import Istio
 from meshdsl.targets.istio.authorization_policy import allow_policy
 
@@ -45,7 +48,8 @@ def _allow(index: int, number: int) -> Allow:
     callers = (Account(f"ns{(index * 7 + number) % 50:04}", f"s{(index + number * 13) % 1000:05}"),)
     kind = PathKind.PREFIX if number % 3 else PathKind.EXACT
     path = Path(kind, f"/v{number % 4}/things{number}" if number % 2 else f"/v{number % 4}")
-    return Allow(Callers(callers), methods=METHODS[: number % 4 + 1], paths=(path,))
+    source = Source(Origin("mesh.py", index * RULES + number + 1, "Allow"))
+    return Allow(Callers(callers), methods=METHODS[: number % 4 + 1], paths=(path,), source=source)
 
 
 def objects_of(plan: Plan) -> list[Any]:
@@ -73,6 +77,15 @@ def timings(size: int) -> Iterator[tuple[str, float, int]]:
     started = process_time()
     found = access.changes(other, after)
     yield "tell them apart, every service differs", process_time() - started, len(found)
+    started = process_time()
+    matrix = access_of(plan).matrix("service")
+    yield "the matrix of the plan, by service", process_time() - started, len(matrix.services)
+    started = process_time()
+    matrix = access_of(plan).matrix("namespace")
+    yield "the matrix of the plan, by namespace", process_time() - started, len(matrix.services)
+    started = process_time()
+    answer = access_of(plan).caller(str(plan.services[0]))
+    yield "what one service can call", process_time() - started, len(answer.rows)
 
 
 def main() -> None:

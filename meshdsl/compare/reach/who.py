@@ -68,13 +68,14 @@ class Names:
         for service in plan.services:
             if str(service) not in self.kept_out:
                 self._services.setdefault(f"{service.namespace}/{service.account}", []).append(str(service))
-        self.accounts = tuple(sorted(set(accounts) - self._services.keys()))
+        self._bare = frozenset(accounts) - self._services.keys()
+        self.accounts = tuple(sorted(self._bare))
 
     def of_account(self, who: str) -> str:
         """An account ``"namespace/name"`` as the services that run as it."""
         services = self._services.get(who)
         if services is None:
-            return f"service account {who}" if who in self.accounts else who
+            return f"service account {who}" if who in self._bare else who
         if len(services) == 1:
             return services[0]
         return f"{' and '.join(services)} (both run as {who})" if len(services) == 2 else self._many(services, who)
