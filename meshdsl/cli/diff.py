@@ -93,6 +93,7 @@ def _diff(console: Console, choice: Choice, options: Options) -> int:
     fail_on = _risks(options.fail_on)
     found = project(choice)
     with Progress(2 + 2 * len(found.jobs), shown=console.verbosity >= 0) as progress, ExitStack() as stack:
+        live = None if options.show_rbac else _live(console, found, options, stack)
         progress.step("loading policies")
         files = read(found.policies, permit=found.permit)
         bundles = list(_bundles(found, files, progress))
@@ -100,7 +101,7 @@ def _diff(console: Console, choice: Choice, options: Options) -> int:
             console.write(_role(bundles, options))
             return 0
         progress.step(f"reading {options.against or 'what is there'}")
-        side = _side(console, found, choice, options, stack)
+        side = live or _other(found, choice, options, stack)
         compared = list(_compared(side, bundles, progress))
     warnings = (*files.warnings, *(warning for _, bundle in bundles for warning in bundle.warnings))
     document = DiffDocument(
@@ -164,17 +165,27 @@ def _role(bundles: Iterable[tuple[Job, Bundle]], options: Options) -> str:
     return render(cluster_role(scopes, server_side=options.server_side))
 
 
-def _side(console: Console, found: Project, choice: Choice, options: Options, stack: ExitStack) -> Side:
-    if options.against is None:
-        _one_context_each(found, options)
-        return LiveSide(
-            context=options.context,
-            timeout=options.timeout,
-            server_side=options.server_side,
-            adopt=options.adopt,
-            show_foreign=options.show_foreign,
-            log=console.detail,
-        )
+def _live(console: Console, found: Project, options: Options, stack: ExitStack) -> LiveSide | None:
+    """The clusters themselves, if they are what is compared with; the first one is reached for at once."""
+    if options.against is not None:
+        return None
+    _one_context_each(found, options)
+    side = LiveSide(
+        context=options.context,
+        timeout=options.timeout,
+        server_side=options.server_side,
+        adopt=options.adopt,
+        show_foreign=options.show_foreign,
+        log=console.detail,
+    )
+    stack.callback(side.close)
+    side.begin(found.jobs[0])
+    return side
+
+
+def _other(found: Project, choice: Choice, options: Options, stack: ExitStack) -> Side:
+    """What is compared with in place of a cluster."""
+    assert options.against is not None
     if options.against.startswith(GIT):
         from meshdsl.cli.diff_revision import RevisionSide
 

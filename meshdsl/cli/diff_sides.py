@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
@@ -18,6 +18,9 @@ from meshdsl.compare.report import DiffReport
 from meshdsl.compiler import Bundle
 from meshdsl.diagnostics import Diagnostic
 from meshdsl.manifest import Manifest
+
+if TYPE_CHECKING:
+    from meshdsl.cluster import KubectlCluster
 
 _WORKERS = 8
 """Dry runs under way at once, as many as there are LISTs."""
@@ -62,15 +65,33 @@ class LiveSide:
     show_foreign: bool
     log: Callable[[str], None]
     notes: tuple[Diagnostic, ...] = ()
+    begun: dict[str, KubectlCluster] = field(default_factory=dict)
+
+    def begin(self, job: Job) -> None:
+        """Reach for a cluster that :meth:`compare` will be asked for: meanwhile its policies can be compiled."""
+        from meshdsl.compare.kinds import DRIVERS, OF_TARGET
+
+        self.begun[job.name] = self._cluster(job)
+        self.begun[job.name].begin((*OF_TARGET[job.target.name], *DRIVERS))
+
+    def close(self) -> None:
+        """End what was begun."""
+        for cluster in self.begun.values():
+            cluster.close()
+
+    def _cluster(self, job: Job) -> KubectlCluster:
+        from meshdsl.cluster import KubectlCluster
+
+        context = self.context or job.context
+        return KubectlCluster(context, timeout=self.timeout, server_side=self.server_side, log=self.log)
 
     def compare(self, job: Job, bundle: Bundle) -> Compared:
         """Read the cluster through kubectl, and compare."""
-        from meshdsl.cluster import KubectlCluster
         from meshdsl.compare.interest import Interest
         from meshdsl.compare.kinds import scopes_of
 
         context = self.context or job.context
-        with KubectlCluster(context, timeout=self.timeout, server_side=self.server_side, log=self.log) as cluster:
+        with self.begun.pop(job.name, None) or self._cluster(job) as cluster:
             scopes = scopes_of(bundle.manifests, bundle.target)
             snapshot = cluster.snapshot(scopes, Interest(bundle.manifests))
             refused: tuple[Diagnostic, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +18,7 @@ from meshdsl.cluster.listing import path_of
 from meshdsl.cluster.transport import Endpoint, Transport
 from meshdsl.cluster.wire import READ_TIMEOUT
 from meshdsl.compare.kinds import NAMESPACE
-from meshdsl.compare.live import Applied, Keep, LiveObject, Scope, Snapshot
+from meshdsl.compare.live import Applied, Keep, Kind, LiveObject, Scope, Snapshot
 
 _CODES: Final[Mapping[FailureCode, tuple[str, str]]] = {
     "unauthorized": ("MESH803", "log in as you do for kubectl: `kubectl get namespaces` must work"),
@@ -81,20 +82,54 @@ class KubectlCluster:
         self._timeout = timeout
         self._server_side = server_side
         self._read_timeout = read_timeout
-        settings = proxy.Settings(kubectl, context, Path(kubeconfig) if kubeconfig else None, server_side, log)
-        self._endpoint = endpoint or (lambda: proxy.start(settings, timeout))
+        self._settings = proxy.Settings(kubectl, context, Path(kubeconfig) if kubeconfig else None, server_side, log)
+        self._endpoint = endpoint or (lambda: proxy.start(self._settings, timeout))
+        self._is_kubectl = endpoint is None
+        self._launched: proxy.Proxy | None = None
+        self._begun: Future[None] | None = None
         self._open: tuple[Transport, DryRun] | None = None
         self._version = ""
 
-    def __enter__(self) -> Self:
-        transport = Transport(self._endpoint, clock=self._clock, read_timeout=self._read_timeout)
-        self._open = transport, DryRun(transport)
+    def begin(self, kinds: Iterable[Kind] = ()) -> None:
+        """Start kubectl, and ask for these kinds once it answers, while the program does something else.
+
+        What goes wrong is raised on entering. Without entering, :meth:`close` ends what was begun.
+
+        Args:
+            kinds: that :meth:`snapshot` will be asked for; their first pages are kept until then.
+        """
         try:
-            self._version = self._probe(transport)
+            self._launched = proxy.launch(self._settings) if self._is_kubectl else None
+        except ClusterError as error:
+            self._begun = Future()
+            self._begun.set_exception(error)
+            return
+        pool = ThreadPoolExecutor(1, "meshdsl-begin")
+        self._begun = pool.submit(self._connect, tuple(kinds))
+        pool.shutdown(wait=False)
+
+    def __enter__(self) -> Self:
+        try:
+            if self._begun is not None:
+                self._begun.result()
+            else:
+                self._connect(())
         except BaseException:
             self.close()
             raise
         return self
+
+    def _connect(self, kinds: tuple[Kind, ...]) -> None:
+        launched = [self._launched] if self._launched is not None else []
+
+        def open_endpoint() -> Endpoint:
+            return proxy.ready(launched.pop(), self._timeout) if launched else self._endpoint()
+
+        transport = Transport(open_endpoint, clock=self._clock, read_timeout=self._read_timeout)
+        self._open = transport, DryRun(transport)
+        self._version = self._probe(transport)
+        if kinds:
+            snapshot.ask_ahead(transport, kinds, self._deadline())
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -103,6 +138,8 @@ class KubectlCluster:
 
     def close(self) -> None:
         """End kubectl. Does nothing if it has ended."""
+        if self._launched is not None:
+            self._launched.close()
         if self._open is not None:
             transport, _ = self._open
             self._open = None

@@ -45,6 +45,11 @@ def path_of(scope: Scope, name: str = "") -> str:
     return f"{place}/{kind.plural}/{name}" if name else f"{place}/{kind.plural}"
 
 
+def first_page(scope: Scope, size: int = PAGE) -> tuple[str, dict[str, str]]:
+    """The path and query with which :func:`pages` begins: all objects of a scope, so many a page."""
+    return path_of(scope), {"limit": str(size)}
+
+
 def pages(
     transport: Transport,
     scope: Scope,

@@ -63,7 +63,7 @@ class Settings:
 
 
 class Proxy:
-    """A running proxy. Use :func:`start`."""
+    """A running proxy. Use :func:`start`, or :func:`launch` and :func:`ready`."""
 
     def __init__(self, process: subprocess.Popen[bytes], folder: Path, log: Callable[[str], None] | None) -> None:
         self.socket = str(folder / "s")
@@ -145,8 +145,30 @@ def start(settings: Settings, timeout: float) -> Proxy:
         timeout: how long it may take, in seconds.
 
     Raises:
-        ClusterError: there is no kubectl (MESH801), it ends at once (MESH802), is not ready in time (MESH805), or
-            there is no place for its socket (MESH810).
+        ClusterError: as :func:`launch` and :func:`ready`.
+    """
+    return ready(launch(settings), timeout)
+
+
+def ready(proxy: Proxy, timeout: float) -> Proxy:
+    """Wait until a proxy answers; it is closed if it never does.
+
+    Raises:
+        ClusterError: it ended at once (MESH802), or is not ready in time (MESH805).
+    """
+    try:
+        proxy.wait_until_ready(timeout)
+    except BaseException:
+        proxy.close()
+        raise
+    return proxy
+
+
+def launch(settings: Settings) -> Proxy:
+    """Start the proxy, without waiting for anything.
+
+    Raises:
+        ClusterError: there is no kubectl (MESH801), or no place for its socket (MESH810).
     """
     program = shutil.which(settings.kubectl)
     if program is None:
@@ -168,13 +190,7 @@ def start(settings: Settings, timeout: float) -> Proxy:
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise cluster_error("MESH810", f"kubectl cannot be started: {error.strerror}") from error
-    proxy = Proxy(process, folder, settings.log)
-    try:
-        proxy.wait_until_ready(timeout)
-    except BaseException:
-        proxy.close()
-        raise
-    return proxy
+    return Proxy(process, folder, settings.log)
 
 
 def private_folder() -> Path:

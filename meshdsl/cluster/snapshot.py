@@ -16,7 +16,7 @@ from typing import Final
 
 from meshdsl.cluster.clock import Deadline
 from meshdsl.cluster.errors import Failure
-from meshdsl.cluster.listing import PAGE, pages
+from meshdsl.cluster.listing import PAGE, first_page, pages
 from meshdsl.cluster.transport import Transport
 from meshdsl.compare.kinds import CRD
 from meshdsl.compare.live import Keep, Kind, LiveObject, Scope, Snapshot, Unknown
@@ -38,6 +38,12 @@ class _Part:
     unknown: list[Unknown] = field(default_factory=list)
     later: list[Scope] = field(default_factory=list)
     """What is to be asked for namespace by namespace."""
+
+
+def ask_ahead(transport: Transport, kinds: Iterable[Kind], deadline: Deadline) -> None:
+    """Ask for what :func:`read` will ask for first if it is to read these kinds, and do not wait for it."""
+    asked = [first_page(Scope(kind)) for kind in kinds]
+    transport.ask_ahead([first_page(Scope(CRD), CRD_PAGE), *asked], deadline, WORKERS)
 
 
 def read(

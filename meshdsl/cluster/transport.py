@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import Any, Final, Literal, Protocol
 from urllib.parse import urlencode
 
@@ -34,6 +35,8 @@ DRY_RUN: Final[Mapping[str, str]] = {
     "force": "true",
 }
 
+_CLOSED: Final = "the connection to the cluster is closed"
+_TOO_LATE: Final = "no answer within {:g} s"
 _WARNING: Final = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
 """As an API server writes it: ``299 - "text"``."""
 
@@ -67,12 +70,15 @@ class Transport:
         self._read_timeout = read_timeout
         self._lock = threading.Lock()
         self._endpoints = [open_endpoint()]
+        self._ahead: dict[str, Future[Answer]] = {}
         self._down = False
         self._closed = False
 
     def close(self) -> None:
         """End the endpoint. Requests that are under way fail."""
         self._closed = True
+        for answer in tuple(self._ahead.values()):
+            answer.cancel()
         with self._lock:
             for endpoint in self._endpoints:
                 endpoint.close()
@@ -80,6 +86,22 @@ class Transport:
     def said(self) -> str:
         """What the endpoint printed last, for people."""
         return self._endpoints[-1].said()
+
+    def ask_ahead(self, requests: Iterable[tuple[str, Mapping[str, str]]], deadline: Deadline, workers: int) -> None:
+        """Send GETs now, whose answers the first :meth:`get` of the same path and query will take.
+
+        It does not wait, and raises nothing: an answer that fails is the first try of that ``get``.
+
+        Args:
+            requests: a path and the query for each.
+            deadline: for these requests.
+            workers: how many are under way at once.
+        """
+        pool = ThreadPoolExecutor(workers, "meshdsl-ahead")
+        for path, query in requests:
+            target = _target(path, query)
+            self._ahead[target] = pool.submit(self._once, "GET", target, deadline, None, 1)
+        pool.shutdown(wait=False)
 
     def get(self, path: str, deadline: Deadline, **query: str) -> dict[str, Any]:
         """GET a JSON object.
@@ -111,7 +133,7 @@ class Transport:
         while True:
             generation = len(self._endpoints)
             try:
-                answer = self._once(method, target, deadline, body, generation)
+                answer = self._early(target, deadline) or self._once(method, target, deadline, body, generation)
                 found = object_of(answer)
             except Failure as failure:
                 if failure.code == "unauthorized" and failure.retry:
@@ -124,13 +146,25 @@ class Transport:
                 self._down = False
                 return found, answer
 
+    def _early(self, target: str, deadline: Deadline) -> Answer | None:
+        """The answer to what was asked ahead; None if it was not, or was taken."""
+        answer = self._ahead.pop(target, None)
+        if answer is None:
+            return None
+        try:
+            return answer.result(deadline.left())
+        except TimeoutError:
+            raise Failure("timeout", _TOO_LATE.format(deadline.seconds)) from None
+        except CancelledError:
+            raise Failure("unreachable", _CLOSED) from None
+
     def _once(
         self, method: Literal["GET", "PATCH"], target: str, deadline: Deadline, body: bytes | None, generation: int
     ) -> Answer:
         if self._closed:
-            raise Failure("unreachable", "the connection to the cluster is closed")
+            raise Failure("unreachable", _CLOSED)
         if deadline.left() <= 0:
-            raise Failure("timeout", f"no answer within {deadline.seconds:g} s")
+            raise Failure("timeout", _TOO_LATE.format(deadline.seconds))
         return exchange(
             self._endpoints[generation - 1].socket,
             method,

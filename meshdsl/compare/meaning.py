@@ -54,7 +54,7 @@ class Meaning:
         """The report with the views that are asked for, and the risks."""
         from meshdsl.compare import risk  # noqa: PLC0415 - the parts that tell meaning are read when it is asked for
 
-        old, new, note = self._plans()
+        old, new, note = self._plans(report.unknown)
         gap = self._gap(report.unknown)
         if "policy" in views:
             report = self._policy(report, old, new, note, gap)
@@ -66,11 +66,11 @@ class Meaning:
 
     # -------------------------------------------------------------------------------------------------------- policies
 
-    def _plans(self) -> tuple[Plan | None, Plan, str]:
+    def _plans(self, unknown: Collection[Unknown]) -> tuple[Plan | None, Plan, str]:
         """What holds and what would, in one form, and what that form cannot tell."""
         if self.before is not None:
             return self.before, self.bundle.plan, ""
-        if self._is_as_compiled and not self.snapshot.unknown:
+        if self._is_as_compiled and not unknown:
             return self.bundle.plan, self.bundle.plan, ""
         return self._read(self._after, adopt=self.adopt)
 
@@ -85,7 +85,7 @@ class Meaning:
 
         if gap and self.before is None:
             return replace(report, policy_note=f"policies are not compared: {gap}")
-        changes = policy_view.changes(old, new) if old is not None else ()
+        changes = policy_view.changes(old, new) if old is not None and old is not new else ()
         if self.was is not None:
             changes += policy_view.trust_domains(self.was, self.bundle.target)
         return replace(report, policy=(*changes, *self._if_adopted(changes)), policy_note=note)

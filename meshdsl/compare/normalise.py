@@ -152,4 +152,20 @@ def agrees(ours: Mapping[str, Json], live: Mapping[str, Any]) -> bool:
         ours: the object as it would be.
         live: the object as it is, :func:`stripped`.
     """
-    return ours == live and canonical(ours) == canonical(live)
+    return ours == live and _have_same_types(ours, live)
+
+
+def _have_same_types(one: Any, other: Any) -> bool:
+    """Whether two values that are equal are of the same types all through: to Python, ``True`` is equal to ``1``."""
+    kind = type(one)
+    if kind is not type(other):
+        return False
+    if kind is dict:
+        for name, value in one.items():
+            if type(value) is not str and not _have_same_types(value, other[name]):
+                return False
+    elif kind is list:
+        for mine, theirs in zip(one, other, strict=True):
+            if type(mine) is not str and not _have_same_types(mine, theirs):
+                return False
+    return True

@@ -153,6 +153,37 @@ def test_an_interrupt_ends_everything_at_once(fake: Fake, monkeypatch: pytest.Mo
     assert fake.left() == []
 
 
+@pytest.mark.parametrize("mode", ["", "stalls", "hangs", "exits", "stubborn"])
+@pytest.mark.parametrize("delay", [0.0, 0.05, 0.3])
+def test_nothing_is_left_of_a_kubectl_that_was_begun_and_never_used(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch, mode: str, delay: float
+) -> None:
+    monkeypatch.setenv("MODE", mode)
+    live = open_cluster(fake)
+    began = time.monotonic()
+    live.begin([KINDS["v1", "Service"]])
+    time.sleep(delay)
+    live.close()
+    assert eventually(lambda: not fake.left()), fake.left()
+    assert time.monotonic() - began < 5
+
+
+def test_a_kubectl_that_was_begun_is_used(fake: Fake) -> None:
+    live = open_cluster(fake)
+    live.begin()
+    with live:
+        assert len(fake.started()) == 1
+        assert live.cluster_id().version == "v1.36.1"
+    assert eventually(lambda: not fake.left()), fake.left()
+
+
+def test_a_kubectl_that_is_missing_is_told_on_entering() -> None:
+    live = KubectlCluster(kubectl="kubectl-not-there")
+    live.begin()
+    with pytest.raises(ClusterError, match="there is no program 'kubectl-not-there'"), live:
+        pass
+
+
 def test_names_are_arguments_and_never_commands(fake: Fake) -> None:
     canary = fake.folder / "canary"
     context = f"$(touch {canary}); touch {canary} --kubeconfig=/other"

@@ -438,3 +438,69 @@ def test_no_request_ever_asks_for_secrets_or_writes(api: Api) -> None:
         live.cluster_id()
     assert api.methods == {"GET"}
     assert not any("secret" in request.target for request in api.requests)
+
+
+# --- Asked ahead
+
+
+def test_what_was_asked_ahead_is_asked_once_and_is_the_same(api: Api) -> None:
+    with cluster(small(api)) as live:
+        expected = live.snapshot(SCOPES)
+    once = sorted(api.paths())
+    api.requests.clear()
+    live = cluster(api)
+    live.begin([SERVICE, ROUTE])
+    with live:
+        assert live.snapshot(SCOPES) == expected
+        assert sorted(api.paths()) == once
+        assert live.snapshot(SCOPES) == expected
+    assert len(api.paths()) == 2 * len(once) - 1
+
+
+def test_an_answer_that_fails_ahead_is_only_the_first_try(api: Api) -> None:
+    failed: set[str] = set()
+
+    def once(request: Request) -> Reply | None:
+        if request.path == "/version" or request.path in failed:
+            return None
+        failed.add(request.path)
+        return truncated
+
+    small(api).fault = once
+    live = cluster(api)
+    live.begin([SERVICE, ROUTE])
+    with live:
+        found = live.snapshot(SCOPES)
+    assert (len(found.objects), found.unknown) == (6, ())
+    assert failed == {SERVICES, ROUTES, CRDS}
+
+
+def test_a_list_that_is_forbidden_ahead_is_asked_for_namespace_by_namespace(api: Api) -> None:
+    small(api).forbidden = lambda _plural, namespace: not namespace
+    live = cluster(api)
+    live.begin([SERVICE, ROUTE])
+    with live:
+        found = live.snapshot(SCOPES)
+    assert (len(found.objects), found.unknown) == (6, ())
+
+
+def test_what_goes_wrong_ahead_is_raised_on_entering(api: Api) -> None:
+    api.fault = lambda _request: status(401, "Unauthorized")
+    live = cluster(api)
+    live.begin([SERVICE])
+    with pytest.raises(ClusterError, match="not logged in"), live:
+        pass
+    assert api.closed
+
+
+def test_what_was_begun_and_never_entered_is_closed(api: Api) -> None:
+    small(api).fault = lambda request: stalled if request.path != "/version" else None
+    live = cluster(api, read_timeout=0.2)
+    live.begin([SERVICE, ROUTE])
+    while len(api.paths()) < 2:
+        time.sleep(0.01)
+    live.close()
+    assert api.closed
+    count = len(api.paths())
+    time.sleep(0.5)
+    assert len(api.paths()) <= max(count, 4), "what was closed asks on"

@@ -16,6 +16,7 @@ from meshdsl.compare import known
 from meshdsl.compare.align import is_moved, pairs
 from meshdsl.compare.amounts import Amount, amount, same_amount
 from meshdsl.compare.fields import Comparison
+from meshdsl.compare.normalise import agrees
 from meshdsl.compare.offline import texts
 from meshdsl.compare.ownership import Owners
 from meshdsl.compare.report import ABSENT, Action, FieldChange
@@ -417,3 +418,23 @@ def test_a_field_that_the_cluster_does_not_have_is_said() -> None:
         assert "this cluster's HTTPRoute has no `retry`: it would be dropped" in change.notes
     assert all(field.path[-1] == "retry" and field.note for change in there for field in change.fields)
     assert fields(made, cluster(made, crds=every_definition("experimental"))).objects == ()
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ({"a": [{"b": 1}]}, {"a": [{"b": 1}]}, True),
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}, True),
+        ({"a": [{"b": 1}]}, {"a": [{"b": True}]}, False),
+        ({"a": 1}, {"a": 1.0}, False),
+        ({"a": {}}, {"a": []}, False),
+        ({"a": (1, 2)}, {"a": [1, 2]}, False),
+        ({"a": None}, {}, False),
+        ({"a": "1"}, {"a": 1}, False),
+    ],
+)
+def test_what_is_not_equal_to_the_letter_and_of_the_same_types_gets_a_closer_look(
+    one: dict[str, Any], other: dict[str, Any], same: bool
+) -> None:
+    assert agrees(one, other) is same
+    assert agrees(other, one) is same
