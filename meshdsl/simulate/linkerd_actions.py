@@ -39,6 +39,7 @@ from meshdsl.simulate.words import (
     Traffic,
     shares,
 )
+from meshdsl.targets.base import at_least
 
 Target = tuple[str, Labels, int | str]
 """Namespace and labels of pods, and the port of theirs."""
@@ -124,7 +125,7 @@ class Called:
 
     def breaker(self) -> Breaker | None:
         """Of this Service, whatever its routes' backends say (measured). Raises NotModelled for one without words."""
-        unified = self.objects.target.version != "2.18" and self.objects.target.version != "2.19"
+        unified = at_least(self.objects.target.version, "2.20")
         try:
             return said.breaker(self.annotations, self.where, unified=unified)
         except Unreadable as error:
@@ -288,6 +289,8 @@ class _Split:
                 weighted.append((service.backend(port), weight))
                 targets |= dict.fromkeys(targets_of(service, port))
                 changes.add(_backend_edits(reference, where, candidate))
+        if not total:
+            raise NotModelled(f"{candidate.rule.where}.backendRefs", "all weights are 0")
         if len(changes) > 1:
             raise NotModelled(f"{candidate.rule.where}.backendRefs", "header edits of a part of the requests")
         self.edits = frozenset().union(*changes)
@@ -321,7 +324,7 @@ def _backend_edits(reference: Body, where: str, candidate: Candidate) -> frozens
     for n, one in enumerate(sequence(reference.get("filters"), f"{where}.filters")):
         place = f"{where}.filters[{n}]"
         kind = one["type"]
-        if kind == REDIRECT or group_of(candidate.route.body) == POLICY and kind == RESPONSE_HEADERS:
+        if kind == REDIRECT or (kind == RESPONSE_HEADERS and group_of(candidate.route.body) == POLICY):
             raise NotModelled(place, f"a filter {kind} of a backend is not modelled")
         content = mapping(one.get(kind[0].lower() + kind[1:]), place)
         found |= set(edits(kind, content, place, lambda value, _: value))
