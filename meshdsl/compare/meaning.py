@@ -16,8 +16,9 @@ from functools import cached_property
 from meshdsl.compare.applying import ABOUT_ACCESS, Outcome, after_apply, sentence
 from meshdsl.compare.kinds import CRD
 from meshdsl.compare.live import LiveObject, Snapshot, Unknown
-from meshdsl.compare.normalise import key_of, key_of_ref
+from meshdsl.compare.normalise import Key, key_of, key_of_ref, metadata_of
 from meshdsl.compare.objects import Coverage, Differences
+from meshdsl.compare.ownership import is_ours
 from meshdsl.compare.report import Action, DiffReport, ObjectChange, PolicyChange
 from meshdsl.compiler import Bundle
 from meshdsl.plan.intent import Plan
@@ -114,11 +115,27 @@ class Meaning:
             return replace(report, access_note=f"who may call what is not compared: {gap}")
         target, plan = self.bundle.target, self.bundle.plan
         old = access.of_objects(self._live, target, plan)
+        then = self._live if self._is_as_compiled else self._after.objects
+        of_others = _some(list(access.beside(then, target, plan, self._is_ours)))
+        lacking = _some(list(access.gaps(then, target, plan, all_services=self._knows_services())))
         if self._is_as_compiled:
-            return replace(report, access_note=_joined(old.notes))
-        new = access.of_objects(self._after.objects, target, plan)
-        note = _joined((*old.notes, *new.notes))
+            return replace(report, access_note=_joined((*of_others, *lacking, *old.notes)))
+        new = access.of_objects(then, target, plan)
+        if self._conflicts:
+            adopted = access.of_objects(self._applied(adopt=True).objects, target, plan)
+            of_others = [*_some(list(access.instead(adopted, new))), *of_others]
+        note = _joined((*of_others, *lacking, *old.notes, *new.notes))
         return replace(report, access=access.changes(old, new), access_note=note)
+
+    def _is_ours(self, live: LiveObject) -> bool:
+        """Whether an object is ours, or would be with --adopt: then it is spoken of apart."""
+        return any(is_ours(live, name) for name in self.sets) or key_of(live) in self._written
+
+    def _knows_services(self) -> bool:
+        """Whether the snapshot is of a cluster, and has all Services of the namespaces that are meant."""
+        read = {one.namespace for one in self.snapshot.scopes if (one.kind.group, one.kind.kind) == ("", "Service")}
+        there = any(metadata_of(one).get("uid") for one in self._live)
+        return there and ("" in read or read >= {service.namespace for service in self.bundle.plan.services})
 
     # ----------------------------------------------------------------------------------------------------------- notes
 
@@ -155,8 +172,11 @@ class Meaning:
             way_out = f"if the set was renamed, --adopt takes them over (what {name} had beside them stays)"
             whose = f"all {count} objects are there and belong to policy set {name}, and this one is {own}"
             return [f"{whose}: {way_out}; without it nothing of them changes"]
-        what = "1 object is" if count == 1 else f"{count} objects are"
-        return [f"{what} there and not ours: without --adopt they stay as they are, and so does what they decide"]
+        if count == 1:
+            (one,) = self._conflicts
+            return [f"{one.ref} is there and not ours: without --adopt it stays as it is, and so does what it decides"]
+        named = ", ".join(str(one.ref) for one in self._conflicts[:3]) + (f" and {count - 3} more" if count > 3 else "")
+        return [f"{named} are there and not ours: without --adopt they stay as they are, and so does what they decide"]
 
     # ----------------------------------------------------------------------------------------------------- what is what
 
@@ -164,6 +184,10 @@ class Meaning:
     def _live(self) -> list[LiveObject]:
         """What is live; what somebody drives is taken as if nobody did."""
         return [self.found.settled.get(key_of(one), one) for one in self.snapshot.objects]
+
+    @cached_property
+    def _written(self) -> frozenset[Key]:
+        return frozenset(key_of_ref(one.ref) for one in self.bundle.manifests)
 
     @cached_property
     def _conflicts(self) -> list[ObjectChange]:

@@ -5,10 +5,23 @@ service, the callers and the requests that the rules of both name into classes w
 with sets of classes that are whole numbers.
 """
 
+from meshdsl.compare.access.beside import beside, instead
 from meshdsl.compare.access.between import MESH, between, trust_domain
 from meshdsl.compare.access.difference import changes
 from meshdsl.compare.access.from_objects import of_objects
 from meshdsl.compare.access.from_plan import of_plan
+from meshdsl.compare.access.gaps import gaps
 from meshdsl.compare.access.model import AccessModel
 
-__all__ = ["MESH", "AccessModel", "between", "changes", "of_objects", "of_plan", "trust_domain"]
+__all__ = [
+    "MESH",
+    "AccessModel",
+    "beside",
+    "between",
+    "changes",
+    "gaps",
+    "instead",
+    "of_objects",
+    "of_plan",
+    "trust_domain",
+]

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from meshdsl.compare.access.facts import Facts, PortFacts
+from meshdsl.compare.access.facts import Facts, Named, PortFacts
 from meshdsl.compare.access.istio import IstioReader, Policy
 from meshdsl.compare.access.istio_rules import Sees
 from meshdsl.compare.access.model import AccessReason, Rule, Way, holds, named
@@ -49,8 +49,8 @@ class AmbientReader(IstioReader):
         if attached and waypoint is None:
             self.note(f"{facts} has policies for a waypoint and is bound to none: nobody enforces them")
         if waypoint is not None:
-            attached = [*attached, *self.attached.get((waypoint[0], "Gateway", waypoint[1]), ()),
-                        *self.attached.get((self.root, "GatewayClass", "istio-waypoint"), ())]  # fmt: skip
+            every = [*attached, *self._at(waypoint)]
+            attached = [policy for policy in every if policy.named not in self.left_out]
             if attached and all(policy.deny for policy in sure):
                 self.note(f"nothing keeps callers of {facts} from going past its waypoint to the pods")
         found: dict[int, tuple[Way, ...]] = {}
@@ -60,6 +60,18 @@ class AmbientReader(IstioReader):
                 ways += self._port(facts, port, sure + maybe, waypoint, attached)
             found[port.number] = tuple(ways)
         return found
+
+    def _at(self, waypoint: tuple[str, str]) -> list[Policy]:
+        """The policies that hold for all that comes through a waypoint."""
+        return [*self.attached.get((waypoint[0], "Gateway", waypoint[1]), ()),
+                *self.attached.get((self.root, "GatewayClass", "istio-waypoint"), ())]  # fmt: skip
+
+    def deciding(self, facts: Facts) -> tuple[Named, ...]:
+        """The objects that decide who may call a service, before its pods and at its waypoint."""
+        waypoint = self._waypoint(facts)
+        attached = self.attached.get((facts.namespace, "Service", facts.name), []) if waypoint is not None else []
+        named = [policy.named for policy in (*attached, *(self._at(waypoint) if waypoint is not None else ()))]
+        return (*super().deciding(facts), *named)
 
     def _waypoint(self, facts: Facts) -> tuple[str, str] | None:
         """Namespace and name of the waypoint that a Service is bound to."""

@@ -14,6 +14,9 @@ from meshdsl.compare.live import LiveObject
 from meshdsl.manifest import MANAGED_BY
 from meshdsl.plan.intent import Plan, Service
 
+Named = tuple[str, str, str]
+"""Kind, namespace and name of an object that decides who may call what."""
+
 _BYTES: Final = frozenset({"tcp", "tls", "mongo", "mysql", "redis", "udp", "postgres", "postgresql"})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
-from meshdsl.compare.access.facts import Facts, facts_of
+from meshdsl.compare.access.facts import Facts, Named, facts_of
 from meshdsl.compare.access.model import AccessModel, ServiceAccess, Way
 from meshdsl.compare.live import LiveObject
 from meshdsl.plan.intent import Plan
@@ -16,9 +16,13 @@ class Reader(Protocol):
     """What one mesh makes of the objects."""
 
     notes: dict[str, None]
+    left_out: frozenset[Named]
 
     def ways(self, facts: Facts) -> dict[int, tuple[Way, ...]]:
-        """The ways to each port of a service."""
+        """The ways to each port of a service, as if what is left out were not there."""
+
+    def deciding(self, facts: Facts) -> tuple[Named, ...]:
+        """The objects that decide who may call a service, whether they are left out or not."""
 
 
 def of_objects(
@@ -40,13 +44,18 @@ def of_objects(
         The model. What cannot be decided is in its notes; there, the wider answer is taken.
     """
     everything = list(objects)
-    reader = _reader(target)(everything, target)
+    reader = reader_of(everything, target)
     found = {
         str(facts): ServiceAccess(reader.ways(facts), facts.probes)
         for facts in facts_of(everything, services)
         if only is None or str(facts) in only
     }
     return AccessModel(found, tuple(sorted(reader.notes)))
+
+
+def reader_of(objects: list[LiveObject], target: Target) -> Reader:
+    """What a mesh makes of objects."""
+    return _reader(target)(objects, target)
 
 
 def _reader(target: Target) -> Callable[[list[LiveObject], Target], Reader]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
-from meshdsl.compare.access.facts import Facts, PortFacts, Selectors
+from meshdsl.compare.access.facts import Facts, Named, PortFacts, Selectors
 from meshdsl.compare.access.istio_rules import Body, Place, Sees, rules_of
 from meshdsl.compare.access.model import AccessReason, Cause, Rule, Way
 from meshdsl.compare.live import LiveObject
@@ -32,16 +33,22 @@ class Policy:
     def __str__(self) -> str:
         return f"AuthorizationPolicy {self.namespace}/{self.name}"
 
+    @property
+    def named(self) -> Named:
+        """The object."""
+        return "AuthorizationPolicy", self.namespace, self.name
+
 
 class IstioReader:
     """Indexes the objects once, and reads each service from the index."""
 
     def __init__(self, objects: Iterable[LiveObject], target: Target) -> None:
         self.notes: dict[str, None] = {}
+        self.left_out: frozenset[Named] = frozenset()
         self.trust_domain = target.trust_domain
         self.root = str(getattr(target, "root_namespace", "istio-system"))
         self._selected = Selectors()
-        self._used: set[int] = set()
+        self._asking = Selectors()
         self.attached: dict[tuple[str, str, str], list[Policy]] = {}
         self._modes = Modes(self.root, self.note)
         for one in objects:
@@ -51,6 +58,8 @@ class IstioReader:
                 self._policy(one)
             elif one["kind"] == "PeerAuthentication":
                 self._modes.add(one)
+            elif one["kind"] == "RequestAuthentication":
+                self._tokens(one)
 
     def note(self, sentence: str) -> None:
         """Remember what could not be decided, once."""
@@ -63,9 +72,9 @@ class IstioReader:
         if (metadata.get("annotations") or {}).get("istio.io/dry-run") == "true" or action == "AUDIT":
             return
         if action not in ("ALLOW", "DENY"):
-            self.note(f"{policy} asks an external provider ({action}): it is taken to say yes")
+            self._asks(one, f"{policy} asks an external provider ({action}): it is taken to say yes")
             return
-        references = spec.get("targetRefs") or ([spec["targetRef"]] if spec.get("targetRef") else [])
+        references = references_of(spec)
         for reference in references:
             self.attached.setdefault((namespace, reference.get("kind", ""), reference.get("name", "")), []).append(
                 policy
@@ -73,19 +82,45 @@ class IstioReader:
         if not references:
             self._selected.add(namespace, (spec.get("selector") or {}).get("matchLabels") or {}, policy)
 
+    def _tokens(self, one: LiveObject) -> None:
+        name = f"{one['metadata'].get('namespace', 'default')}/{one['metadata']['name']}"
+        self._asks(one, f"RequestAuthentication {name} refuses requests whose token is not valid: that is left out")
+
+    def _asks(self, one: LiveObject, sentence: str) -> None:
+        """Remember what decides by something that is not known here, to be told where it holds for a service."""
+        spec = one.get("spec") or {}
+        if references_of(spec):
+            self.note(sentence)
+        else:
+            labels = (spec.get("selector") or {}).get("matchLabels") or {}
+            self._asking.add(one["metadata"].get("namespace", "default"), labels, sentence)
+
     def selecting(self, facts: Facts) -> tuple[list[Policy], list[Policy]]:
         """The policies that hold for the pods of a service, and those that may hold for some of them."""
-        sure, maybe = self._selected.find(facts.namespace, facts.labels)
-        if facts.namespace != self.root:
-            more, others = self._selected.find(self.root, facts.labels)
-            sure, maybe = sure + more, maybe + others
+        sure, maybe = self._found(self._selected, facts)
+        sure, maybe = ([one for one in found if one.named not in self.left_out] for found in (sure, maybe))
+        for sentence in chain.from_iterable(self._found(self._asking, facts)):
+            self.note(sentence)
         for policy in maybe:
             self.note(f"{policy} selects only some of the pods of {facts}: what holds for either kind is shown")
         return sure, maybe
 
+    def _found(self, selectors: Selectors, facts: Facts) -> tuple[list[Any], list[Any]]:
+        """What selects pods of a service, in its namespace and from the root namespace."""
+        sure, maybe = selectors.find(facts.namespace, facts.labels)
+        if facts.namespace != self.root:
+            more, others = selectors.find(self.root, facts.labels)
+            sure, maybe = sure + more, maybe + others
+        return sure, maybe
+
+    def deciding(self, facts: Facts) -> tuple[Named, ...]:
+        """The objects that decide who may call a service."""
+        policies = chain.from_iterable(self._found(self._selected, facts))
+        return (*(policy.named for policy in policies), *self._modes.deciding(facts))
+
     def kept_out(self, facts: Facts, port: PortFacts) -> tuple[AccessReason, ...]:
         """What keeps plain text out of a port; nothing if it is taken."""
-        mode, reason = self._modes.of(facts, port.target)
+        mode, reason = self._modes.of(facts, port.target, self.left_out)
         return (reason,) if mode == "STRICT" else ()
 
     def rules(
@@ -147,24 +182,31 @@ class Modes:
     def __init__(self, root: str, note: Callable[[str], None]) -> None:
         self._root = root
         self._note = note
-        self._scopes: dict[str, Mapping[str, Any]] = {}
+        self._scopes: dict[str, list[Mapping[str, Any]]] = {}
         self._workloads = Selectors()
 
     def add(self, one: LiveObject) -> None:
-        """Remember a PeerAuthentication; of two for a whole namespace or the mesh, the older."""
+        """Remember a PeerAuthentication."""
         namespace, spec = one["metadata"].get("namespace", "default"), one.get("spec") or {}
         labels = (spec.get("selector") or {}).get("matchLabels") or {}
         if labels:
             if namespace != self._root:  # there, selectors are ignored
                 self._workloads.add(namespace, labels, one)
             return
-        there = self._scopes.get(namespace)
-        if there is None or _age(one) < _age(there):
-            self._scopes[namespace] = one
+        self._scopes.setdefault(namespace, []).append(one)
 
-    def of(self, facts: Facts, port: int | str | None) -> tuple[str, AccessReason]:
-        """The mode of a workload port, and what sets it."""
+    def deciding(self, facts: Facts) -> Iterator[Named]:
+        """Those that hold for a service, or would without others."""
+        found, _ = self._workloads.find(facts.namespace, facts.labels)
+        for one in (*found, *self._scopes.get(facts.namespace, ()), *self._scopes.get(self._root, ())):
+            yield _named(one)
+
+    def of(
+        self, facts: Facts, port: int | str | None, left_out: frozenset[Named] = frozenset()
+    ) -> tuple[str, AccessReason]:
+        """The mode of a workload port, and what sets it; of several objects in one scope, the oldest."""
         found, maybe = self._workloads.find(facts.namespace, facts.labels)
+        found = [one for one in found if _named(one) not in left_out]
         for one in maybe:
             name = f"{facts.namespace}/{one['metadata']['name']}"
             self._note(f"PeerAuthentication {name} selects only some of the pods of {facts}: it is left out")
@@ -174,7 +216,9 @@ class Modes:
             self._note(f"the modes of single ports of {facts} are left out: its workload port has a name")
         own = min(found, key=_age) if found else None
         candidates = [(own, f"spec.portLevelMtls.{port}", by_port.get(str(port))), (own, "spec.mtls", spec.get("mtls"))]
-        around = [self._scopes[name] for name in (facts.namespace, self._root) if name in self._scopes]
+        scopes = ([one for one in self._scopes.get(name, ()) if _named(one) not in left_out]
+                  for name in (facts.namespace, self._root))  # fmt: skip
+        around = [min(every, key=_age) for every in scopes if every]
         candidates += [(one, "spec.mtls", (one.get("spec") or {}).get("mtls")) for one in around]
         for one, field, candidate in candidates:
             mode = (candidate or {}).get("mode", "UNSET")
@@ -182,6 +226,15 @@ class Modes:
                 name = f"{one['metadata'].get('namespace', 'default')}/{one['metadata']['name']}"
                 return str(mode), AccessReason(f"PeerAuthentication {name}", field)
         return "PERMISSIVE", AccessReason("the default of the mesh")
+
+
+def references_of(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What a policy is attached to, by name."""
+    return list(spec.get("targetRefs") or ([spec["targetRef"]] if spec.get("targetRef") else []))
+
+
+def _named(one: LiveObject) -> Named:
+    return str(one["kind"]), str(one["metadata"].get("namespace", "default")), str(one["metadata"]["name"])
 
 
 def _age(one: LiveObject) -> tuple[str, str]:

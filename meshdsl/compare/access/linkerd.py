@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from meshdsl.compare.access.facts import Facts, PortFacts, Selectors
+from meshdsl.compare.access.facts import Facts, Named, PortFacts, Selectors
 from meshdsl.compare.access.linkerd_routes import routes_of
 from meshdsl.compare.access.model import (
     EVERYONE,
@@ -54,6 +54,7 @@ class LinkerdReader:
 
     def __init__(self, objects: Iterable[LiveObject], target: Target) -> None:
         self.notes: dict[str, None] = {}
+        self.left_out: frozenset[Named] = frozenset()
         control_plane = str(getattr(target, "control_plane_namespace", "linkerd"))
         domain = str(getattr(target, "identity_trust_domain", "") or target.trust_domain)
         self._identity = f".serviceaccount.identity.{control_plane}."
@@ -86,6 +87,9 @@ class LinkerdReader:
                     and not _is_ignored(parent, namespace)
                 ):
                     self._routes.setdefault((namespace, parent["name"]), []).append(one)
+        elif kind == "GRPCRoute" and any(parent.get("kind") == "Server" for parent in spec.get("parentRefs") or ()):
+            self.note(f"GRPCRoute {namespace}/{name} hangs on a Server and is not read: a Server of proxyProtocol gRPC"
+                      " refuses what it does not match, and lets in what its own policies say")  # fmt: skip
         elif group != GROUP:
             return
         elif kind == "Server":
@@ -112,6 +116,7 @@ class LinkerdReader:
         if facts.name == "*":
             return {0: (self._by_default(facts),)}
         sure, maybe = self._servers.find(facts.namespace, facts.labels)
+        sure = [one for one in sure if _named(one) not in self.left_out]
         for one in maybe:
             self.note(f"Server {facts.namespace}/{one['metadata']['name']} selects only some of the pods of {facts}:"
                       " it is left out")  # fmt: skip
@@ -132,7 +137,7 @@ class LinkerdReader:
         everywhere = [Rule(_policy(str(spec.get("accessPolicy", "deny"))), by=Cause(reason))]
         everywhere += self._granted((namespace, "Server", name))
         everywhere += self._granted((namespace, "Namespace", namespace))
-        found = self._routes.get((namespace, name))
+        found = [one for one in self._routes.get((namespace, name), ()) if _named(one) not in self.left_out]
         if not found or not port.http or spec.get("proxyProtocol", "unknown") in ("opaque", "TLS"):
             return Way(allow=tuple(everywhere), closed_by=closed_by)
         return Way(allow=tuple(everywhere), routes=tuple(self._ranked(found)), closed_by=closed_by)
@@ -151,10 +156,26 @@ class LinkerdReader:
             grants = tuple(self._granted((metadata.get("namespace", "default"), "HTTPRoute", metadata["name"])))
             yield from routes_of(one, grants)
 
+    def deciding(self, facts: Facts) -> tuple[Named, ...]:
+        """The objects that decide who may call a service, or would without others."""
+        servers, _ = self._servers.find(facts.namespace, facts.labels)
+        found: list[Body] = list(servers)
+        keys: list[Key] = [(facts.namespace, "Namespace", facts.namespace)]
+        for server in servers:
+            routes = self._routes.get((facts.namespace, server["metadata"]["name"]), [])
+            found += routes
+            keys += [(facts.namespace, "Server", server["metadata"]["name"])]
+            keys += [(facts.namespace, "HTTPRoute", route["metadata"]["name"]) for route in routes]
+        for key in keys:
+            found += self._policies.get(key, ())
+        return tuple(_named(one) for one in found)
+
     # ------------------------------------------------------------------------------------------------------- policies
 
     def _granted(self, key: Key) -> Iterator[Rule]:
         for policy in self._policies.get(key, ()):
+            if _named(policy) in self.left_out:
+                continue
             namespace = policy["metadata"].get("namespace", "default")
             term, tests = Term(), list[Where]()
             by = Cause(AccessReason(f"AuthorizationPolicy {namespace}/{policy['metadata']['name']}"))
@@ -221,6 +242,10 @@ def _policy(policy: str) -> Who:
 def _is_ignored(parent: Body, namespace: str) -> bool:
     """Whether the mesh accepts a route to a Server and does nothing of it (measured)."""
     return bool(parent.get("port") or parent.get("sectionName") or parent.get("namespace", namespace) != namespace)
+
+
+def _named(one: Body) -> Named:
+    return str(one["kind"]), str(one["metadata"].get("namespace", "default")), str(one["metadata"]["name"])
 
 
 def _age(one: Body) -> tuple[str, str]:

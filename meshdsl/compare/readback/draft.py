@@ -242,7 +242,8 @@ class Draft:
         )
 
     def _service(self, draft: ServiceDraft, namespace: Namespace) -> Service:
-        closed = draft.closed or bool(draft.allow) or namespace.default_deny
+        # Where a mode lets callers in beside the rules, as Linkerd's does, they close nothing.
+        closed = draft.closed or (bool(draft.allow) and draft.mode is None) or namespace.default_deny
         return replace(
             draft.base,
             ports=tuple(self._port(draft, port) for port in draft.ports),

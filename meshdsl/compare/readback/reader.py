@@ -113,6 +113,7 @@ class _Reader:
         self._routes = gateway.Routes(draft, linkerd=isinstance(target, Linkerd))
         self._virtual_services = istio_traffic.VirtualServices(draft, target)
         self._is_sidecar = target.name == "istio"
+        self._services: dict[str, set[str]] = {}
 
     # ------------------------------------------------------------------------------------------------------ inventory
 
@@ -120,6 +121,10 @@ class _Reader:
         """What a Service, or a route to one, says of the inventory."""
         kind, namespace, name = texts.name_of(live)
         spec = mapping(live.get("spec"))
+        if kind == "Service" and not texts.group_of(live):
+            names = self._services.setdefault(namespace, set())
+            if not mapping(live.get("metadata")).keys() - {"name", "namespace"}:
+                names.add(name)  # nothing of it is ours, so it is one of a cluster
         if kind == "Service" and not texts.group_of(live) and spec.get("ports"):
             self._service(live, namespace, name, spec)
         elif kind == "HTTPRoute":
@@ -198,6 +203,9 @@ class _Reader:
             return
         if name in _OF_A_SCOPE or self._draft.declares(namespace, labels):
             return
+        there = self._services.get(namespace)
+        if there and name not in there and self._draft.known(namespace, name) is None:
+            return  # the Services of the namespace are known, and it is none of them
         service = self._draft.service(namespace, name)
         if not service.declared:
             service.learn(labels=labels)

@@ -1,0 +1,148 @@
+"""What objects of others decide about who may call our services: on both sides of a difference, and so in no row.
+
+Each is weighed alone beside ours, so that of two that open the same both are named; where only several of them together
+make a difference, they are named together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Final
+
+from meshdsl.compare.access.difference import Comparison, changes
+from meshdsl.compare.access.facts import Facts, Named, facts_of
+from meshdsl.compare.access.from_objects import Reader, reader_of
+from meshdsl.compare.access.model import AccessModel, ServiceAccess
+from meshdsl.compare.access.sentences import listed, subject_of
+from meshdsl.compare.live import LiveObject
+from meshdsl.compare.report import AccessChange
+from meshdsl.plan.intent import Plan
+from meshdsl.plan.rights import MtlsMode
+from meshdsl.targets.base import Target
+
+DECIDING: Final = frozenset({"AuthorizationPolicy", "HTTPRoute", "PeerAuthentication", "Server"})
+"""Kinds that decide who may call a service."""
+
+LOOKED_AT: Final = 2000
+"""So many pairs of a service and an object of others are weighed; what is not is said."""
+
+_SHOWN: Final = 3
+_PLURAL: Final = {"lets": "let", "does": "do", "refuses": "refuse"}
+_SERVICE = "\0"
+
+Say = tuple[tuple[Named, ...], str]
+"""Objects, and what they do: the service is a mark in it."""
+
+
+def beside(
+    objects: Iterable[LiveObject], target: Target, plan: Plan, is_ours: Callable[[LiveObject], bool]
+) -> tuple[str, ...]:
+    """Sentences about objects of others that let callers in to services of ours, or keep them out.
+
+    Args:
+        objects: that would be there.
+        target: the mesh that reads them.
+        plan: whose services are ours, and whose namespaces, where it closes them.
+        is_ours: whether an object is.
+    """
+    everything = list(objects)
+    theirs = {_named(one) for one in everything if one.get("kind") in DECIDING and not is_ours(one)}
+    if not theirs:
+        return ()
+    reader = reader_of(everything, target)
+    ours = {str(service) for service in plan.services}
+    ours |= {f"{n.name}/*" for n in plan.namespaces if n.default_deny or n.effective_mtls is MtlsMode.STRICT}
+    found: dict[Say, list[str]] = {}
+    weighed, skipped = 0, 0
+    for facts in facts_of(everything, plan):
+        if str(facts) not in ours:
+            continue
+        mine = [one for one in dict.fromkeys(reader.deciding(facts)) if one in theirs]
+        weighed += len(mine)
+        if weighed > LOOKED_AT:
+            skipped += bool(mine)
+            continue
+        for say in _of_service(reader, facts, mine):
+            found.setdefault(say, []).append(str(facts))
+    sentences = [_sentence(named, what, services) for (named, what), services in sorted(found.items())]
+    if skipped:
+        sentences.append(f"what objects of others decide was not weighed for {skipped} more services")
+    return tuple(sentences)
+
+
+def _named(one: LiveObject) -> Named:
+    metadata = one.get("metadata") or {}
+    return str(one.get("kind")), str(metadata.get("namespace", "default")), str(metadata.get("name"))
+
+
+def _of_service(reader: Reader, facts: Facts, mine: list[Named]) -> Iterator[Say]:
+    """What each object does beside ours; if none does anything alone, what all of them do."""
+    if not mine:
+        return
+    without = _access(reader, facts, mine)
+    alone = False
+    for one in mine:
+        for what in _effects(str(facts), without, _access(reader, facts, set(mine) - {one}), one[0]):
+            alone = True
+            yield (one,), what
+    if not alone and len(mine) > 1:
+        for what in _effects(str(facts), without, _access(reader, facts, ()), ""):
+            yield tuple(sorted(mine)), what
+
+
+def _access(reader: Reader, facts: Facts, left_out: Collection[Named]) -> ServiceAccess:
+    """Who may call a service without some objects; notes are those of the whole, which was read before."""
+    notes, reader.left_out = dict(reader.notes), frozenset(left_out)
+    found = ServiceAccess(reader.ways(facts), facts.probes)
+    reader.notes, reader.left_out = notes, frozenset()
+    return found
+
+
+def _effects(name: str, without: ServiceAccess, beside_it: ServiceAccess, kind: str) -> Iterator[str]:
+    if without.ports == beside_it.ports:
+        return
+    found = list(Comparison(name, without, beside_it, mixed=False).changes())
+    yield from (effect(change) for change in found if change.widened)
+    narrowed = [change for change in found if not change.widened]
+    if kind == "PeerAuthentication":
+        return  # a mode that is stricter than ours refuses what is nobody's: that is no news
+    if len(narrowed) > 1:
+        yield f"refuses requests to {_SERVICE} that ours let through"
+    else:
+        yield from map(effect, narrowed)
+
+
+def instead(adopted: AccessModel, now: AccessModel) -> tuple[str, ...]:
+    """Sentences about what objects that are in the way of ours let through, and ours would not.
+
+    Args:
+        adopted: as it would be if they were taken over.
+        now: as it would be if they stay.
+    """
+    rows = [change for change in changes(adopted, now) if change.widened]
+    said = (effect(change).replace(_SERVICE, subject_of(change.service)).removesuffix(" too") for change in rows)
+    return tuple(f"what is in the way of ours {one}, and ours would not" for one in said)
+
+
+def effect(change: AccessChange) -> str:
+    """What a row says, without who and when: ``lets prod/web GET /x of prod/api too``; the service is a mark."""
+    doing = change.sentence
+    for said in (" may now also ", " may now ", " may no longer ", "nobody may "):
+        _, found, rest = doing.partition(said)
+        if found:
+            doing = rest.removesuffix(" any more").partition(", which a deny refused")[0]
+            break
+    start, found, end = doing.rpartition(subject_of(change.service))
+    doing = f"{start}{_SERVICE}{end}" if found else doing
+    who = listed(change.callers)
+    return f"lets {who} {doing} too" if change.widened else f"does not let {who} {doing}"
+
+
+def _sentence(named: tuple[Named, ...], what: str, services: list[str]) -> str:
+    names = tuple(f"{kind} {namespace}/{name}" for kind, namespace, name in named)
+    subjects, more = [subject_of(service) for service in services], len(services) - _SHOWN
+    shown = listed((*subjects[:_SHOWN], f"{more} more") if more > 0 else tuple(subjects))
+    if len(names) > 1:
+        what = f"{_PLURAL[what.partition(' ')[0]]} {what.partition(' ')[2]}"
+        return f"{listed(names)} are not ours and together {what.replace(_SERVICE, shown)}"
+    return f"{names[0]} is not ours and {what.replace(_SERVICE, shown)}"
