@@ -30,7 +30,7 @@ from meshdsl.simulate.inventory import KubeService
 from meshdsl.simulate.istio_destination import Destinations
 from meshdsl.simulate.istio_hosts import Hosts, matches, seen_by
 from meshdsl.simulate.istio_match import MESH_GATEWAY, Client, conditions, takes_client
-from meshdsl.simulate.istio_route import Action, Actions
+from meshdsl.simulate.istio_route import Action, Actions, Target
 from meshdsl.simulate.words import MESH, LeftToMesh, NotModelled, Request
 
 _SPEC: Final = ("hosts", "gateways", "exportTo", "http", "tcp", "tls")
@@ -150,8 +150,12 @@ class Tables:
             chosen = Table("", (self._default_entry(client, service, port),))
         return replace(chosen, passed_over=tuple(passed_over))
 
-    def without_http(self, client: Client, service: KubeService, port: int) -> None:
-        """Raises NotModelled if a VirtualService says something about connections to a port that is not HTTP."""
+    def connection(self, client: Client, service: KubeService, port: int) -> Target:
+        """Where the bytes of a proxy go, on a port that is not HTTP.
+
+        Raises:
+            NotModelled: a VirtualService says something about connections to that port.
+        """
         for body, _ in self._candidates(self._hosts.fqdn(service), client.namespace):
             spec = mapping(body.get("spec"), title(body))
             for kind in ("tcp", "tls"):
@@ -159,6 +163,7 @@ class Tables:
                     ports = {mapping(one, kind).get("port", port) for one in rule.get("match") or [{}]}
                     if port in ports:
                         raise NotModelled(f"{title(body)} {kind}[{n}]", "routes of connections are not modelled")
+        return self._default_entry(client, service, port).action.targets[0]
 
     def _candidates(self, host: str, namespace: str) -> Iterator[tuple[Body, str]]:
         """The VirtualServices that name a host and are seen, in the order in which they count."""

@@ -1,0 +1,258 @@
+"""What Istio with sidecars does with objects, from the objects alone, whoever wrote them.
+
+The caller's sidecar chooses a route and what it does (``istio_tables``, ``istio_route``, ``istio_destination``); the
+sidecars of the pods it sends to see what is left of the request after that, and decide who is let in (``istio_doors``).
+A caller outside the mesh has no sidecar, and one that calls a pod's address is sent there as it is.
+
+What follows from an object that is not modelled is unknown, and the answer names the object and the field; requests
+that it does not touch are answered. A caller of another trust domain is taken to be one whose certificates the mesh
+takes. Where objects contradict each other, the order of the mesh decides, and the reasons say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from meshdsl.simulate.fields import Body, group_of
+from meshdsl.simulate.http_route import with_services
+from meshdsl.simulate.inventory import Inventory, KubeService
+from meshdsl.simulate.istio_access import AuthorizationPolicies
+from meshdsl.simulate.istio_destination import Destinations
+from meshdsl.simulate.istio_doors import Door, edited, principal_of
+from meshdsl.simulate.istio_explain import explained
+from meshdsl.simulate.istio_hosts import Hosts
+from meshdsl.simulate.istio_match import Client
+from meshdsl.simulate.istio_mtls import PeerAuthentications
+from meshdsl.simulate.istio_others import FOLLOWED, Others, kept_out_of_sidecars
+from meshdsl.simulate.istio_paths import normalised
+from meshdsl.simulate.istio_route import Target
+from meshdsl.simulate.istio_rules import Reader, Seen
+from meshdsl.simulate.istio_tables import Entry, Table, Tables
+from meshdsl.simulate.words import Answer, Backend, Caller, Labels, NotModelled, Request, Traffic, Verdict
+
+if TYPE_CHECKING:
+    from meshdsl.targets.istio import Istio
+
+_NO_ROUTE: Final = Verdict.NO_ROUTE
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Way:
+    """The way from one caller to one port of a service.
+
+    Attributes:
+        service: that is called.
+        table: the routes of the caller's sidecar; None if it has none for it.
+        own: where the way leads if no route says otherwise.
+        authorities: that the caller may use.
+        principal: what the caller's certificate says; empty for plain text.
+        http: whether there are requests on the port.
+    """
+
+    service: KubeService
+    table: Table | None
+    own: Target
+    authorities: tuple[str, ...]
+    principal: str
+    http: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Course:
+    """What happened to a request, for those who ask why: each part is None where it did not come to that."""
+
+    way: Way
+    sent: Request
+    entry: Entry | None = None
+    traffic: Traffic | None = None
+    arriving: Request | None = None
+    doors: tuple[tuple[Target, Door], ...] = ()
+
+
+class IstioReading:
+    """The objects, indexed.
+
+    Args:
+        objects: any; of two of one age, or of objects that are yet to be created, the first is the oldest.
+        inventory: the Services and pods that are there.
+        target: the profile of the mesh.
+    """
+
+    def __init__(self, objects: Sequence[Mapping[str, Any]], inventory: Inventory, target: Istio) -> None:
+        self.inventory = with_services(inventory, objects)
+        self.trust_domain = target.trust_domain
+        root = target.root_namespace
+        self.hosts = Hosts(self.inventory, target.cluster_domain)
+        self.destinations = Destinations(_of_kind(objects, "DestinationRule"), self.hosts, root)
+        self.tables = Tables(
+            _of_kind(objects, "VirtualService"),
+            self.hosts,
+            self.destinations,
+            default_retries=target.default_retries == "on",
+        )
+        self.authorization = AuthorizationPolicies(_of_kind(objects, "AuthorizationPolicy"), root)
+        self.authentication = PeerAuthentications(_of_kind(objects, "PeerAuthentication"), root)
+        self.others = Others(objects, root, FOLLOWED)
+        self.enrolment = kept_out_of_sidecars(objects)
+        self._pods: dict[tuple[str, str], tuple[Labels, ...]] = {}
+        for one in self.inventory:
+            if one.account:
+                key = (one.namespace, one.account)
+                self._pods[key] = tuple(dict.fromkeys((*self._pods.get(key, ()), *one.pods)))
+        self._ways: dict[tuple[str, str, str, str, int, bool], Way] = {}
+        self._doors: dict[tuple[Backend, bool], tuple[Door, ...]] = {}
+
+    def answer(self, request: Request, *, explain: bool = False) -> Answer:
+        """What becomes of a request.
+
+        Args:
+            request: to a service and port that exist.
+            explain: tell the reasons, too.
+
+        Returns:
+            The answer. What is not known makes it ``UNKNOWN``, and is named.
+        """
+        if explain:
+            return explained(self, request)
+        try:
+            return self.decide(request)[0]
+        except NotModelled as error:
+            return Answer(Verdict.UNKNOWN, unknown=(str(error),))
+
+    def admits(self, namespace: str, pod: Labels, request: Request, port: int | str, *, http: bool) -> bool:
+        """Whether the sidecar of a pod that no Service needs to declare lets a request in, as it comes in there.
+
+        Args:
+            namespace: of the pod.
+            pod: its labels.
+            request: the caller and what is asked; its service does not matter.
+            port: of the pod.
+            http: whether there are requests on that port.
+
+        Raises:
+            NotModelled: that is not known.
+        """
+        door = self._door(namespace, pod, port, http=http)
+        mutual = door.is_mutual(request.caller, "", "")
+        principal = principal_of(request.caller, self.trust_domain) if mutual else ""
+        return door.admits(Seen(request, principal), mutual=mutual)
+
+    def decide(self, request: Request) -> tuple[Answer, Course]:
+        """The answer and how it came to be. Raises NotModelled if something that is not known decides."""
+        way = self.way(request)
+        http = way.http and bool(request.method)
+        if http:
+            path = normalised(request.path)
+            if path != request.path:
+                request = replace(request, path=path)
+        if way.table is None or not http:
+            return self._arrive(way, request, (way.own,), None, None)
+        entry = way.table.entry(request)
+        if entry is None:
+            return Answer(_NO_ROUTE, mtls=None), Course(way, request)
+        action = entry.action
+        traffic = action.traffic(request)
+        targets = tuple(one for one in action.targets if one.backend.namespace)
+        if not targets:  # the caller's proxy answers by itself
+            return Answer(Verdict.ALLOWED, traffic), Course(way, request, entry, traffic)
+        return self._arrive(way, request, targets, entry, traffic)
+
+    def way(self, request: Request) -> Way:
+        """The way of a request, whatever is asked on it. Raises NotModelled if it is not known."""
+        caller = request.caller
+        key = (
+            caller.namespace, caller.account, caller.trust_domain, request.service, request.port, request.by_name,
+        )  # fmt: skip
+        found = self._ways.get(key)
+        if found is None:
+            found = self._ways[key] = self._way(caller, request)
+        return found
+
+    def client(self, caller: Caller) -> Client:
+        """The proxy of a caller."""
+        return Client(caller.namespace, self._pods.get((caller.namespace, caller.account), ()), str(caller))
+
+    def doors(self, backend: Backend, *, http: bool) -> tuple[Door, ...]:
+        """What stands before the pods of a destination. Raises NotModelled if that is not known."""
+        key = (backend, http)
+        if key not in self._doors:
+            pods = {
+                pod: None
+                for one in self.inventory
+                if one.namespace == backend.namespace
+                for pod in one.pods
+                if backend.labels <= pod
+            }
+            self._doors[key] = tuple(
+                self._door(backend.namespace, pod, backend.port, http=http) for pod in pods or (backend.labels,)
+            )
+        return self._doors[key]
+
+    # ---------------------------------------------------------------------------------------------------------- parts
+
+    def _way(self, caller: Caller, request: Request) -> Way:
+        service = self.inventory.services.get(request.service)
+        if service is None:
+            raise NotModelled(request.service, "there is no service of that name that is known")
+        port = service.port(request.port)
+        principal = principal_of(caller, self.trust_domain) if caller.account else ""
+        authorities = self.hosts.authorities(service, request.port)
+        if port is None:  # a port of the pods that the service does not declare
+            own = Target(Backend(service.namespace, service.selector, request.port))
+            return Way(service, None, own, authorities, principal)
+        own = Target(service.backend(request.port))
+        if not caller.account or not request.by_name:
+            return Way(service, None, own, authorities, principal, http=port.is_http)
+        client = self.client(caller)
+        self.others.check_workload(client.namespace, client.pods, sends=True)
+        self.others.check_host(self.hosts.fqdn(service))
+        self.others.check_service(service, request.port)
+        if port.is_http:
+            table = self.tables.table(client, service, request.port)
+            return Way(service, table, own, authorities, principal, http=True)
+        own = self.tables.connection(client, service, request.port)
+        return Way(service, None, own, authorities, principal)
+
+    def _arrive(
+        self, way: Way, request: Request, targets: tuple[Target, ...], entry: Entry | None, traffic: Traffic | None
+    ) -> tuple[Answer, Course]:
+        http = way.http and bool(request.method)
+        arriving = request if traffic is None else edited(request, traffic.edits, traffic.path)
+        authorities = (traffic.host,) if traffic is not None and traffic.host else way.authorities
+        met: list[tuple[Target, Door]] = []
+        verdicts: set[bool] = set()
+        mutual = True
+        for target in targets:
+            for door in self.doors(target.backend, http=http):
+                secured = door.is_mutual(request.caller, target.tls, target.where)
+                mutual = mutual and secured
+                verdicts.add(self._admits(way, door, arriving, authorities, secured=secured, http=http))
+                met.append((target, door))
+        if len(verdicts) != 1:
+            raise NotModelled(str(way.service), "the pods that a request may reach answer differently")
+        verdict = Verdict.ALLOWED if verdicts.pop() else Verdict.DENIED
+        return Answer(verdict, traffic, mutual), Course(way, request, entry, traffic, arriving, tuple(met))
+
+    def _admits(
+        self, way: Way, door: Door, request: Request, authorities: tuple[str, ...], *, secured: bool, http: bool
+    ) -> bool:
+        token = self.others.token_of(request, door.namespace, door.pod, ()) if http and not door.kept_out else ""
+        seen = Seen(request, way.principal if secured else "", authorities, bool(token))
+        admitted = door.admits(seen, mutual=secured)
+        if admitted and token:
+            raise NotModelled(token, "whether it takes the token of the request is not known")
+        return admitted
+
+    def _door(self, namespace: str, pod: Labels, port: int | str, *, http: bool) -> Door:
+        self.others.check_workload(namespace, (pod,), sends=False)
+        reader = Reader.REQUESTS if http else Reader.BYTES
+        gate = self.authorization.at_pod(namespace, pod, port, reader)
+        mtls = self.authentication.of(namespace, pod, port)
+        return Door(namespace, pod, port, mtls, gate, self.enrolment.kept_out.get(namespace, ""))
+
+
+def _of_kind(objects: Sequence[Body], kind: str) -> list[Body]:
+    """The objects of one of Istio's kinds."""
+    return [one for one in objects if one.get("kind") == kind and group_of(one).endswith(".istio.io")]
