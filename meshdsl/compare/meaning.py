@@ -12,15 +12,17 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 from meshdsl.compare.applying import ABOUT_ACCESS, Outcome, after_apply, sentence
 from meshdsl.compare.kinds import CRD
 from meshdsl.compare.live import LiveObject, Snapshot, Unknown
-from meshdsl.compare.normalise import Key, key_of, key_of_ref, metadata_of
+from meshdsl.compare.normalise import Key, key_of, key_of_ref, labels_of, metadata_of
 from meshdsl.compare.objects import Coverage, Differences
-from meshdsl.compare.ownership import is_ours
+from meshdsl.compare.ownership import MANAGER, is_ours
 from meshdsl.compare.report import Action, DiffReport, ObjectChange, PolicyChange
 from meshdsl.compiler import Bundle
+from meshdsl.manifest import MANAGED_BY, SET_LABEL
 from meshdsl.plan.intent import Plan
 from meshdsl.targets.base import Target
 
@@ -53,8 +55,6 @@ class Meaning:
 
     def added_to(self, report: DiffReport, views: Collection[str]) -> DiffReport:
         """The report with the views that are asked for, and the risks."""
-        from meshdsl.compare import risk  # noqa: PLC0415 - the parts that tell meaning are read when it is asked for
-
         old, new, note = self._plans(report.unknown)
         gap = self._gap(report.unknown)
         if "policy" in views:
@@ -63,6 +63,10 @@ class Meaning:
             report = self._access(report, gap)
         if self.before is None:
             report = self._noted(report, views)
+        if self.before is None and old is new:  # nothing differs, and nothing is unknown
+            return report
+        from meshdsl.compare import risk  # noqa: PLC0415 - the parts that tell meaning are read when it is asked for
+
         return replace(report, risks=risk.findings(report, old, new, self.bundle, self.snapshot))
 
     # -------------------------------------------------------------------------------------------------------- policies
@@ -82,11 +86,13 @@ class Meaning:
         return readback.compared(self._live, self.bundle, after=after.objects, adopt=adopt, applied=applied)
 
     def _policy(self, report: DiffReport, old: Plan | None, new: Plan, note: str, gap: str) -> DiffReport:
-        from meshdsl.compare import policy_view  # noqa: PLC0415
-
         if gap and self.before is None:
             return replace(report, policy_note=f"policies are not compared: {gap}")
-        changes = policy_view.changes(old, new) if old is not None and old is not new else ()
+        if old is new and self.was is None:
+            return replace(report, policy_note=note)
+        from meshdsl.compare import policy_view  # noqa: PLC0415
+
+        changes = policy_view.changes(old, new) if old is not None else ()
         if self.was is not None:
             changes += policy_view.trust_domains(self.was, self.bundle.target)
         return replace(report, policy=(*changes, *self._if_adopted(changes)), policy_note=note)
@@ -116,20 +122,47 @@ class Meaning:
         target, plan = self.bundle.target, self.bundle.plan
         old = access.of_objects(self._live, target, plan)
         then = self._live if self._is_as_compiled else self._after.objects
-        of_others = _some(list(access.beside(then, target, plan, self._is_ours)))
-        lacking = _some(list(access.gaps(then, target, plan, all_services=self._knows_services())))
+        of_others = _some(list(access.beside(then, target, plan, self._whose)))
+        lacking = _some(list(access.gaps(self._whole(then), target, plan, all_services=self._knows_services())))
         if self._is_as_compiled:
             return replace(report, access_note=_joined((*of_others, *lacking, *old.notes)))
         new = access.of_objects(then, target, plan)
         if self._conflicts:
             adopted = access.of_objects(self._applied(adopt=True).objects, target, plan)
-            of_others = [*_some(list(access.instead(adopted, new))), *of_others]
+            of_others = [*_some(list(access.instead("what is in the way of ours", adopted, new))), *of_others]
+        if any(one.ref.kind in ABOUT_ACCESS for one in self._after.beside):
+            alone = access.of_objects(self._alone(), target, plan)
+            of_others = [*_some(list(access.instead("what others set on ours", alone, new))), *of_others]
         note = _joined((*of_others, *lacking, *old.notes, *new.notes))
         return replace(report, access=access.changes(old, new), access_note=note)
 
-    def _is_ours(self, live: LiveObject) -> bool:
-        """Whether an object is ours, or would be with --adopt: then it is spoken of apart."""
-        return any(is_ours(live, name) for name in self.sets) or key_of(live) in self._written
+    def _whose(self, live: LiveObject) -> str:
+        """What an object is that the policies do not make; of those in the way of ours is spoken apart."""
+        if key_of(live) in self._written:
+            return ""
+        if any(is_ours(live, name) for name in self.sets):
+            return "is made no more and stays"
+        labels = labels_of(live)
+        if labels.get(MANAGED_BY) == MANAGER and labels.get(SET_LABEL):
+            return f"is of policy set {labels[SET_LABEL]}"
+        return "is not ours"
+
+    def _alone(self) -> list[LiveObject]:
+        """What would be there after the apply if nobody had set anything on our objects."""
+        bodies = {key_of_ref(one.ref): one.body for one in self.bundle.manifests if not one.partial}
+        with_fields = {key_of_ref(one.ref) for one in self._after.beside}
+        nothing: dict[str, Any] = {"labels": {}, "annotations": {}}
+        return [
+            {**bodies[key], "metadata": {**metadata_of(one), **nothing, **metadata_of(bodies[key])}}
+            if (key := key_of(one)) in with_fields
+            else one
+            for one in self._after.objects
+        ]
+
+    def _whole(self, then: Iterable[LiveObject]) -> list[LiveObject]:
+        """The objects that are there as a whole: not those of which only our fields are known."""
+        there = {key_of(one) for one in self._live} - self.snapshot.applied
+        return [one for one in then if key_of(one) in there]
 
     def _knows_services(self) -> bool:
         """Whether the snapshot is of a cluster, and has all Services of the namespaces that are meant."""
