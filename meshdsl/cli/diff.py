@@ -27,7 +27,7 @@ from meshdsl.compiler import build as compile_for
 from meshdsl.diagnostics import CompileError, Diagnostic, MeshdslError, OutputError
 from meshdsl.loading.load import PolicyFiles, read
 from meshdsl.report.diff_report import diff_report
-from meshdsl.report.diff_words import VIEWS, DiffDocument, DiffFormat, View, differs, number
+from meshdsl.report.diff_words import VIEWS, DiffDocument, DiffFormat, View, differs, meanings, number
 
 STREAM = "-"
 GIT = "git:"
@@ -111,6 +111,7 @@ def _diff(console: Console, choice: Choice, options: Options) -> int:
         base=str(Path.cwd()),
         diagnostics=(*warnings, *side.notes, *(found for one in compared for found in one.diagnostics)),
         show_foreign=options.show_foreign,
+        config=found.config,
     )
     _show(console, document, options)
     code = _exit_code(document, fail_on, failed=any(one.failed for one in compared))
@@ -291,9 +292,9 @@ def _line(document: DiffDocument, fail_on: frozenset[Risk], code: int) -> str:
     """The result in one line, on standard error: the report itself is the same whatever the clock says."""
     reports = document.reports
     objects = sum(len(report.objects) for report in reports)
-    meanings = sum(len(report.policy) + len(report.access) for report in reports)
+    meant = sum(map(meanings, reports))
     parts = [f"{number(objects, 'object')} differ{'s' if objects == 1 else ''}"] if objects else []
-    parts += [f"{number(meanings, 'change')} of meaning"] if meanings else []
+    parts += [f"{number(meant, 'change')} of meaning"] if meant else []
     line = f"Compared {number(len(reports), 'cluster')}: {', '.join(parts) or 'no differences'}"
     found = sorted({finding.risk.value for report in reports for finding in report.risks if finding.risk in fail_on})
     if found:

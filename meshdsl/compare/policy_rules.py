@@ -187,7 +187,8 @@ def _origins(members: Sequence[Cell], *names: str) -> tuple[Origin, ...]:
         found.pop(None, None)
         if found:
             return tuple(found)
-    return tuple(dict.fromkeys(c.after.source.origin for c in members if c.after and c.after.source.origin))
+    sources = [rule.source for cell in members for rule in (cell.after or cell.before,) if rule is not None]
+    return tuple(dict.fromkeys(source.origin for source in sources if source.origin is not None))
 
 
 # --------------------------------------------------------------------------------------------------------- backends

@@ -33,7 +33,14 @@ from meshdsl.values import percent_text
 NONE: Final = "none"
 
 _SECRET = re.compile(r"authori[sz]ation|token|secret|passw|api-?key|credential", re.ASCII)
+HIDDEN: Final = "…"
+"""What stands in place of a value that may be a credential."""
 _COOKIE = re.compile(r"\(\?:\.\*;\[ \]\*\)\?(.*)\(\?:\[ \]\*;\.\*\)\?", re.ASCII | re.DOTALL)
+
+
+def is_secret(name: str) -> bool:
+    """Whether a header or parameter of that name carries a credential."""
+    return _SECRET.search(name) is not None
 
 
 def duration(ms: int) -> str:
@@ -67,16 +74,15 @@ def header_text(condition: Condition) -> str:
     cookie = _COOKIE.fullmatch(condition.value) if condition.regex and name == "cookie" else None
     if cookie is not None:
         pair = re.sub(r"\\(.)", r"\1", cookie[1])
-        return (
-            f"cookie {pair.partition('=')[0]} = …" if _SECRET.search(pair) else f"cookie {pair.replace('=', ' = ', 1)}"
-        )
-    value = "…" if _SECRET.search(name) else condition.value
+        hidden = f"cookie {pair.partition('=')[0]} = {HIDDEN}"
+        return hidden if _SECRET.search(pair) else f"cookie {pair.replace('=', ' = ', 1)}"
+    value = HIDDEN if is_secret(name) else condition.value
     return f"{name} matching {value}" if condition.regex else f"{name} = {value}"
 
 
 def query_text(condition: Condition) -> str:
     """A condition on a query parameter: ``?debug = on``."""
-    value = "…" if _SECRET.search(condition.name) else condition.value
+    value = HIDDEN if is_secret(condition.name) else condition.value
     return f"?{condition.name} {'matching' if condition.regex else '='} {value}"
 
 

@@ -68,7 +68,7 @@ def findings(
     found = [*widened(report.access, before, after, bundle.plan), *_dropped(report.objects)]
     if before is not None:
         modes_of_closed = compiled or bundle.target.name != "linkerd"
-        found += Plans(before, after, Decimal(threshold), modes_of_closed=modes_of_closed).findings()
+        found += Plans(before, after, bundle.plan, Decimal(threshold), modes_of_closed=modes_of_closed).findings()
     fenced = {one.subject for one in found if one.risk is Risk.REMOVED_FENCE}
     found += _fences(report.objects, bundle, before, fenced)
     found += breaking(report.objects, bundle, snapshot)

@@ -29,11 +29,13 @@ class Plans:
         before: what holds.
         after: what would hold.
         threshold: in percentage points; a share that changes by more is moved traffic.
+        compiled: what would hold, with the line of everything; objects may tell it in other pieces.
         modes_of_closed: whether the plans tell the mode of what is closed; objects of Linkerd do not.
     """
 
     before: Plan
     after: Plan
+    compiled: Plan
     threshold: Decimal
     modes_of_closed: bool
 
@@ -73,7 +75,7 @@ class Plans:
         own = _mode(was.mtls) is not _mode(now.mtls)
         if own and (self.modes_of_closed or not now.access.closed):
             weakened += _weakened(subject, was.effective_mtls, now.effective_mtls, now.mtls, was.mtls)
-        yield from weakened or _plain_text(was, now)
+        yield from weakened or _plain_text(was, now, self.compiled.service(now.namespace, now.name))
         if was.access.closed and not now.access.closed and not self._opened_above(now):
             sources = [rule.source for rule in was.access.allow]
             yield _fence(subject, f"{subject} is open: no allow and no default deny closes it", at(*sources))
@@ -132,7 +134,7 @@ def _weakened(
         yield RiskFinding(Risk.WEAKENED_MTLS, subject, f"mTLS of {subject} is no longer strict: {how}", origins)
 
 
-def _plain_text(was: Service, now: Service) -> Iterator[RiskFinding]:
+def _plain_text(was: Service, now: Service, compiled: Service) -> Iterator[RiskFinding]:
     """A closed service that lets in callers without an identity, for requests that had to have one before."""
     if not (was.access.closed and now.access.closed) or now.effective_mtls is MtlsMode.STRICT:
         return
@@ -141,7 +143,8 @@ def _plain_text(was: Service, now: Service) -> Iterator[RiskFinding]:
     if found:
         what = " or ".join(dict.fromkeys(map(words.asked_text, found)))
         sentence = f"callers outside the mesh, without mTLS, may {_of(what, now)}"
-        yield RiskFinding(Risk.WEAKENED_MTLS, str(now), sentence, at(*(rule.source for rule in found)))
+        lines = at(*(rule.source for rule in found)) or at(*(rule.source for rule in _at_all(compiled)))
+        yield RiskFinding(Risk.WEAKENED_MTLS, str(now), sentence, lines)
 
 
 def _at_all(service: Service) -> list[Allow]:

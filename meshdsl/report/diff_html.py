@@ -28,6 +28,7 @@ from meshdsl.report.diff_words import (
     foreign_lines,
     hunks,
     place,
+    policy_rows,
     remarks,
     summary,
     title,
@@ -92,6 +93,7 @@ class Section:
     tiles: tuple[tuple[str, str, int], ...]
     cards: tuple[Card, ...]
     aside: tuple[tuple[ObjectChange, str], ...]
+    policy: tuple[PolicyChange, ...]
     access: tuple[Together, ...]
     unknown: tuple[UnknownRow, ...]
 
@@ -156,6 +158,7 @@ def _section(report: DiffReport, document: DiffDocument) -> Section:
         tuple(tile for tile in tiles if tile[2]),
         cards,
         tuple((change, one_line("; ".join(words))) for change, words in said),
+        tuple(policy_rows(report)),
         tuple(together(report.access)),
         tuple(unknown_rows(report)),
     )

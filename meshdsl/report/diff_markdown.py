@@ -22,6 +22,7 @@ from meshdsl.report.diff_words import (
     hunks,
     number,
     place,
+    policy_rows,
     remarks,
     signed_lines,
     summary,
@@ -87,7 +88,8 @@ def _report(report: DiffReport, document: DiffDocument) -> Iterator[_Block]:
             yield _Block(f"- **{escaped(row.what)}**: {escaped(row.reason)}\n", counts=True)
     if "policy" in document.views:
         rows = [
-            f"- {escaped(change.sentence)}{_where(place(change.origins, document.base))}\n" for change in report.policy
+            f"- {escaped(change.sentence)}{_where(place(change.origins, document.base))}\n"
+            for change in policy_rows(report)
         ]
         yield from _list("Policy", rows, report.policy_note)
     if "access" in document.views:

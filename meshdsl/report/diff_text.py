@@ -16,6 +16,7 @@ from meshdsl.report.diff_words import (
     foreign_lines,
     hunks,
     place,
+    policy_rows,
     remarks,
     signed_lines,
     summary,
@@ -63,7 +64,7 @@ class _Writer:
         if "policy" in self.document.views:
             lines = [
                 self.row(self.signed("~", change.sentence), place(change.origins, self.document.base))
-                for change in report.policy
+                for change in policy_rows(report)
             ]
             yield from self.section("Policy", lines, report.policy_note)
         if "access" in self.document.views:

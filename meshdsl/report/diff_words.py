@@ -8,15 +8,24 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from itertools import groupby, zip_longest
 from math import isfinite
 from typing import Final, Literal
 
-from meshdsl.compare.access.sentences import listed
+from meshdsl.compare.access.sentences import listed, together
 from meshdsl.compare.live import Scope, Unknown
-from meshdsl.compare.report import Absent, Action, DiffReport, FieldChange, FieldPath, ObjectChange, Risk
+from meshdsl.compare.report import (
+    Absent,
+    Action,
+    DiffReport,
+    FieldChange,
+    FieldPath,
+    ObjectChange,
+    PolicyChange,
+    Risk,
+)
 from meshdsl.diagnostics import Diagnostic, Origin
 from meshdsl.render import MAX_DEPTH, render
 from meshdsl.report.escape import visible
@@ -109,7 +118,7 @@ def summary(report: DiffReport) -> str:
     """One comparison in one line."""
     parts = [counts(report.objects)]
     if not report.objects:
-        meant = len(report.policy) + len(report.access)
+        meant = meanings(report)
         # A change of meaning without one of an object is rare: two objects may say the same.
         parts = [f"no object differs, {number(meant, 'meaning')} changed" if meant else _agreement(report)]
     parts += [number(len(report.risks), "risk")] if report.risks else []
@@ -121,6 +130,29 @@ def _agreement(report: DiffReport) -> str:
     if report.unknown:
         return "no difference in what could be read"
     return f"no differences in {number(report.compared, 'object')}" if report.compared else "no differences"
+
+
+def policy_rows(report: DiffReport) -> list[PolicyChange]:
+    """The policy view for people: what one policy means for several services of a namespace is one row."""
+    groups: dict[tuple[object, ...], list[PolicyChange]] = {}
+    for change in report.policy:
+        found = re.search(rf"(?<![\w/.-]){re.escape(change.subject)}(?![\w/.-])", change.sentence)
+        namespace, slash, _ = change.subject.partition("/")
+        if found is None or not slash:
+            groups[change.subject, change.sentence, len(groups)] = [change]
+            continue
+        before, after = change.sentence[: found.start()], change.sentence[found.end() :]
+        groups.setdefault((namespace, before, after, change.origins), []).append(change)
+    return [_policy_row(found) for found in groups.values()]
+
+
+def _policy_row(found: Sequence[PolicyChange]) -> PolicyChange:
+    first = found[0]
+    if len(found) == 1:
+        return first
+    subjects = listed(tuple(dict.fromkeys(one.subject for one in found)))
+    sentence = first.sentence.replace(first.subject, subjects, 1)
+    return replace(first, sentence=sentence)
 
 
 _CANNOT = re.compile(r'(User "[^"]*") cannot \w+ resource')
@@ -169,6 +201,11 @@ def _unknown_row(reason: str, found: Sequence[Unknown]) -> UnknownRow:
         for kinds, namespaces in by_kinds.items()
     ]
     return UnknownRow("; ".join(parts), reason, tuple(one.scope for one in found))
+
+
+def meanings(report: DiffReport) -> int:
+    """How many changes of meaning are shown."""
+    return len(policy_rows(report)) + len(together(report.access))
 
 
 def aside(report: DiffReport, *, show_foreign: bool) -> list[tuple[ObjectChange, list[str]]]:

@@ -131,7 +131,7 @@ GET_BY_WEB = Allow(INVENTORY[1], callers=(INVENTORY[2],), methods=("GET",))
             {**SELECTS, "rules": [{"from": [{"source": {"ipBlocks": ["10.0.0.0/8"]}}]}]},
             [
                 "everyone else may now GET any path of prod/api, where ipBlocks is 10.0.0.0/8",
-                "everyone may now call prod/api with every method except GET, where ipBlocks is 10.0.0.0/8",
+                "everyone may now call prod/api with any method except GET, where ipBlocks is 10.0.0.0/8",
             ],
             "AuthorizationPolicy prod/p: ipBlocks cannot be decided: the rows name it",
         ),
@@ -144,7 +144,7 @@ GET_BY_WEB = Allow(INVENTORY[1], callers=(INVENTORY[2],), methods=("GET",))
             {**SELECTS, "rules": [{"when": [{"key": "request.auth.claims[iss]", "values": ["me"]}]}]},
             [
                 "everyone else may now GET any path of prod/api, where request.auth.claims[iss] is me",
-                "everyone may now call prod/api with every method except GET, where request.auth.claims[iss] is me",
+                "everyone may now call prod/api with any method except GET, where request.auth.claims[iss] is me",
             ],
             "AuthorizationPolicy prod/p: request.auth.claims[iss] cannot be decided: the rows name it",
         ),

@@ -147,6 +147,27 @@ CASES: list[tuple[str, list[Any], list[Any], list[str]]] = [
         ["prod/web may no longer GET any path of prod/api, without x-debug"],
     ),
     (
+        "two headers that must be there",
+        [let("GET")],
+        [let("GET", headers=(Header("x-a", "1"), Header("x-b")))],
+        ["prod/web may no longer GET any path of prod/api, unless with x-a: 1 and with x-b"],
+    ),
+    (
+        "one of two headers, in two rules",
+        [],
+        [let(headers=(Header("x-a", "1"),)), let(headers=(Header("x-b", "1"),))],
+        [
+            "nobody except prod/web may now call prod/api",
+            "prod/web may no longer call prod/api, unless x-a: 1 and unless x-b: 1",
+        ],
+    ),
+    (
+        "a header that carries a credential",
+        [let("GET")],
+        [let("GET"), let("POST", headers=(Header("authorization", "x1"),))],
+        ["prod/web may now also POST any path of prod/api, with authorization: …"],
+    ),
+    (
         "a regular expression that says no more than a prefix",
         [let(paths=("/v1/*",))],
         [let(paths=(Regex("/v1(/.*)?"),))],

@@ -18,7 +18,7 @@ from meshdsl.manifest import ObjectRef
 from meshdsl.report.diff_markdown import LIMIT
 from meshdsl.report.diff_report import diff_report
 from meshdsl.report.diff_words import DiffDocument, DiffFormat, path_text, yaml_lines
-from tests.report.samples import body, created_policy, empty, rich
+from tests.report.samples import body, created_policy, empty, origin, rich
 
 FOR_PEOPLE: tuple[DiffFormat, ...] = ("text", "markdown", "html")
 HOSTILE = "\x1b[2J<script>alert(1)</script>\u202e](http://x) @team `|`\x00"
@@ -278,6 +278,18 @@ def test_rows_that_differ_in_the_service_alone_are_one() -> None:
     assert "  + callers outside the mesh may now call a/x, a/y and anything else in a\n" in text
     assert "  + callers outside the mesh may now call b/x\n" in text
     assert len(json.loads(shown("json", replace(empty(), access=rows)))["clusters"][0]["access"]) == 4
+
+
+def test_a_policy_of_a_namespace_is_said_once_for_its_services() -> None:
+    changes = tuple(
+        PolicyChange(name, f"timeout of {name}: none → 5s", origin(3)) for name in ("prod/a", "prod/b", "test/c")
+    )
+    report = replace(empty(), policy=(*changes, PolicyChange("prod/ab", "timeout of prod/ab: none → 5s", origin(4))))
+    text = shown("text", report)
+    assert "  ~ timeout of prod/a and prod/b: none → 5s  policies/shop.py:3\n" in text
+    assert "  ~ timeout of test/c: none → 5s  policies/shop.py:3\n" in text
+    assert "  ~ timeout of prod/ab: none → 5s  policies/shop.py:4\n" in text
+    assert len(json.loads(shown("json", report))["clusters"][0]["policy"]) == 4
 
 
 def test_risks_of_a_namespace_and_of_objects_are_found_by_its_name() -> None:

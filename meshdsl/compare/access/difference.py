@@ -92,7 +92,7 @@ class Comparison:
             found: dict[Row, None] = {}
             for decision_, numbers in blocks.items():
                 ports = () if len(numbers) == len(self.numbers) else tuple(numbers)
-                for row in rows(self.space, [Block(*item) for item in decision_]):
+                for row in rows(self.space, [Block(*item) for item in decision_], by_caller=not widened):
                     denied = widened and self._was_denied(row, numbers)
                     found.setdefault(self._shortened(replace(row, denied=denied), ports, widened=widened))
             yield from sorted(
@@ -119,8 +119,8 @@ class Comparison:
             for who, cells in callers.items():
                 if cells and (row.callers & ~who if widened else row.callers & who):
                     return row.on(ports)
-        if widened and ports and self.could(row.callers, self.before):
-            return row.on(ports)  # every request now, of which those on other ports are no news
+        if widened and (ports or row.denied) and self.could(row.callers, self.before):
+            return row.on(ports)  # every request now, of which those on other ports, or not denied, are no news
         return Row(row.callers, 0, 0, 0, is_all=True, denied=row.denied)
 
     def _was_denied(self, row: Row, numbers: list[int]) -> bool:

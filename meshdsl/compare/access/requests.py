@@ -16,6 +16,7 @@ from typing import Final
 
 from meshdsl.compare.access.model import ANY, PRESENT, PathTest, Requests, Where
 from meshdsl.compare.access.paths import Paths, matches
+from meshdsl.compare.policy_words import HIDDEN, is_secret
 
 OTHER: Final = "*"
 """Every method that is not named."""
@@ -24,6 +25,8 @@ _MOST_STATES: Final = 256
 
 _State = tuple[str, str, frozenset[str]]
 """``absent``, ``exact`` or ``other``; the value; the regular expressions that match another value."""
+_Box = tuple[frozenset[_State], ...]
+"""States of each header; they hold together."""
 _ABSENT: Final[_State] = ("absent", "", frozenset())
 
 
@@ -123,15 +126,27 @@ class Headers:
         states = [states for index, states in enumerate(self.states) if mask >> index & 1]
         if len(states) == len(self.states):
             return [""]
-        seen = [dict.fromkeys(one[place] for one in states) for place in range(len(self.names))]
-        if prod(map(len, seen)) == len(states):
-            return [self._conjunction(seen)]
-        return [self._conjunction([{state: None} for state in one]) for one in states]
+        boxes = self._boxes(states)
+        rest = self._boxes([one for one in self.states if one not in states]) if self.is_exact else []
+        if len(rest) == 1 and len(boxes) > 1:
+            return [f"unless {self._conjunction(rest[0])}"]
+        return [self._conjunction(box) for box in boxes]
 
-    def _conjunction(self, chosen: list[dict[_State, None]]) -> str:
+    def _boxes(self, states: list[tuple[_State, ...]]) -> list[_Box]:
+        """The combinations as products of states of each header, few of them: what differs in one header is joined."""
+        boxes: list[_Box] = [tuple(frozenset({state}) for state in one) for one in states]
+        for place in range(len(self.names)):
+            joined: dict[_Box, frozenset[_State]] = {}
+            for box in boxes:
+                rest = (*box[:place], *box[place + 1 :])
+                joined[rest] = joined.get(rest, frozenset()) | box[place]
+            boxes = [(*rest[:place], mine, *rest[place:]) for rest, mine in joined.items()]
+        return boxes
+
+    def _conjunction(self, box: _Box) -> str:
         words = [
-            _words(name, list(mine), axis)
-            for name, mine, axis in zip(self.names, chosen, self.axes, strict=True)
+            _words(name, [state for state in axis if state in mine], axis)
+            for name, mine, axis in zip(self.names, box, self.axes, strict=True)
             if len(mine) < len(axis)
         ]
         return " and ".join(words)
@@ -170,6 +185,8 @@ def _words(name: str, chosen: list[_State], axis: list[_State]) -> str:
         return f"without {name}"
     if rest == [_ABSENT]:
         return f"with {name}"
+    if name == "cookie" or is_secret(name):
+        return f"with {name}: {HIDDEN}" if _ABSENT not in chosen else f"unless {name}: {HIDDEN}"
     if all(kind == "exact" for kind, _, _ in chosen):
         return f"with {name}: {' or '.join(value for _, value, _ in chosen)}"
     if all(kind == "exact" for kind, _, _ in rest):

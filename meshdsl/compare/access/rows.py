@@ -42,13 +42,19 @@ class Row:
         return replace(self, ports=ports)
 
 
-def rows(space: Space, blocks: list[Block]) -> list[Row]:
-    """Rectangles that cover exactly the blocks."""
+def rows(space: Space, blocks: list[Block], *, by_caller: bool = False) -> list[Row]:
+    """Rectangles that cover exactly the blocks.
+
+    Args:
+        space: of the requests.
+        blocks: that do not overlap.
+        by_caller: of two ways with as many rows, the one that says of each caller everything at once.
+    """
     ways = [
         [Row(callers, *one) for callers, cells in _merged(cut) for one in _rectangles(space, cells)]
         for cut in (blocks, _by_caller(blocks))
     ]
-    return min(ways, key=len)
+    return min(reversed(ways) if by_caller else ways, key=len)
 
 
 def _merged(blocks: list[Block]) -> list[Block]:

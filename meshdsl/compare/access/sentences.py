@@ -11,7 +11,7 @@ from meshdsl.compare.access.requests import OTHER, Space
 from meshdsl.compare.access.rows import Row
 from meshdsl.compare.report import AccessChange
 
-EXCEPT: Final = "every method except "
+EXCEPT: Final = "any method except "
 DENIED: Final = ", which a deny refused before"
 
 
@@ -82,11 +82,15 @@ def change_of(service: Compared, row: Row, *, widened: bool) -> AccessChange:
     named = bool(methods) and not methods[0].startswith(EXCEPT)
     what = listed(methods, "or") if named else "call"
     where = f"{listed(paths)} of {subject}" if paths else f"any path of {subject}" if named else subject
+    nobody = not widened and callers in (("everyone",), ("everyone in the mesh",))
     sentence = f"{_who_may(service, row, callers, widened=widened)} {what} {where}"
+    if nobody:
+        sentence = f"nobody{callers[0].removeprefix('everyone')} may {what} {where}"
     if methods and not named:
         sentence += f" with {methods[0]}"
     if row.ports:
         sentence += f" on port{'s' if len(row.ports) > 1 else ''} {listed(tuple(map(str, row.ports)))}"
+    sentence += " any more" if nobody else ""
     conditions = tuple(text for text in service.space.headers.words(row.states) if text)
     if conditions:
         sentence += f", {', or '.join(conditions)}"
@@ -103,7 +107,8 @@ def _all(service: Compared, row: Row, callers: tuple[str, ...], *, widened: bool
     others = service.callers.everyone & ~row.callers
     if not widened:
         if service.callers.is_rest(row.callers) and service.could(others, service.after):
-            return f"nobody except {listed(service.callers.words(others))} may now call"
+            named = tuple(one.replace("every account of", "accounts of") for one in service.callers.words(others))
+            return f"nobody except {listed(named)} may now call"
         return f"{listed(callers)} may no longer call"
     if service.could(row.callers, service.before):
         return f"{listed(callers)} may now make every request to"
@@ -125,7 +130,7 @@ def _methods(space: Space, mask: int) -> tuple[str, ...]:
         return ()
     if OTHER in chosen:
         rest = [name for name in space.methods if name not in chosen]
-        return (f"{EXCEPT}{', '.join(rest)}",)
+        return (f"{EXCEPT}{listed(tuple(rest))}",)
     return tuple(chosen)
 
 
