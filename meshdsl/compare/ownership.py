@@ -78,7 +78,9 @@ class Owners:
         if self._all_ours:
             return Hand.OURS
         if self._managers:
-            if any(_has(tree, steps) for tree in self._appliers):
+            ours = [tree for tree in self._appliers if _has(tree, steps)]
+            # An empty ``spec`` of ours covers nothing that somebody else has put into it: that stays after an apply.
+            if any(_names(tree, steps) for tree in ours) or (ours and not self._is_put_in(steps)):
                 return Hand.OURS
             return Hand.THEIRS if any(_has(tree, steps) for _, tree in self._managers) else Hand.NOBODY
         if self._partial:
@@ -90,6 +92,10 @@ class Owners:
         if steps[0] == "metadata":
             return Hand.OURS if is_of_a_mesh(str(steps[-1])) else Hand.THEIRS
         return Hand.OURS
+
+    def _is_put_in(self, steps: tuple[Step, ...]) -> bool:
+        """Whether somebody else has the very field."""
+        return any(_names(tree, steps) for _, tree in self._managers if tree not in self._appliers)
 
     def is_shared(self, steps: tuple[Step, ...]) -> bool:
         """Whether others set something of what we have set, too, so that it takes a look inside."""
@@ -127,6 +133,16 @@ def _has(tree: Mapping[str, Any], steps: tuple[Step, ...]) -> bool:
         if child is None:
             return False
         node = mapping_of(child)
+    return True
+
+
+def _names(tree: Mapping[str, Any], steps: tuple[Step, ...]) -> bool:
+    """Whether a manager has the very field, or something below it."""
+    node: Any = tree
+    for step in steps:
+        node = mapping_of(node).get(f"f:{step}") if isinstance(step, str) else _item(mapping_of(node), step)
+        if node is None:
+            return False
     return True
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import meshdsl
 from meshdsl.compare.applying import after_apply
 from meshdsl.compare.diff import diff
 from meshdsl.compare.documents import kind_of
@@ -96,6 +97,48 @@ def test_a_field_of_somebody_else_that_stays_is_on_both_sides_and_is_named(
     notes = f"{found.policy_note}; {found.access_note}"
     assert f"{name}, set by kubectl-edit, stays" in notes
     assert f"{kind} prod/" in notes
+
+
+def closed(*more: Any) -> Bundle:
+    """A namespace with a default deny, and one service that another may call."""
+    prod = meshdsl.Namespace("prod")
+    api, web = meshdsl.Service("api", prod, port=80), meshdsl.Service("web", prod, port=80)
+    policies = (api, web, meshdsl.DefaultDeny(prod), meshdsl.Allow(api, callers=(web,)), *more)
+    return meshdsl.build(meshdsl.PolicySet(policies, name="shop"), meshdsl.Istio())
+
+
+OPENING: list[tuple[tuple[str, ...], Any, str]] = [
+    (("spec", "rules"), [{}], "lets everyone call anything else in prod, prod/api and prod/web"),
+    (("spec", "selector"), {"matchLabels": {"app": "api"}}, "lets everyone call anything else in prod"),
+    (("metadata", "annotations", "istio.io/dry-run"), "true", "lets everyone call anything else in prod"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "opens"), OPENING)
+def test_what_a_field_of_somebody_else_opens_is_said(path: tuple[str, ...], value: Any, opens: str) -> None:
+    def edit(there: list[Body]) -> None:
+        set_by(one_of(there, "AuthorizationPolicy", "default-deny"), "kubectl-edit", value, *path)
+        one_of(there, "AuthorizationPolicy", "default-deny")["metadata"]["managedFields"][0]["fieldsV1"] |= {
+            "f:spec": {}  # as a server writes a spec that has nothing in it
+        }
+
+    found = report(edit, closed())
+    assert said(found) == []
+    assert f"what others set on ours {opens}" in found.access_note
+    assert "AuthorizationPolicy prod/default-deny: " in found.access_note
+
+
+def test_what_is_left_of_ours_and_not_taken_away_is_named() -> None:
+    def edit(there: list[Body]) -> list[Body]:
+        old = copy.deepcopy(one_of(there, "AuthorizationPolicy", "api"))
+        old["metadata"] |= {"name": "old", "ownerReferences": [{"kind": "X", "name": "y"}]}
+        old["spec"]["rules"] = [{}]
+        return [old]
+
+    found = report(edit, closed())
+    assert "AuthorizationPolicy prod/old is made no more and stays and lets everyone call prod/api too" in (
+        found.access_note
+    )
 
 
 @pytest.mark.parametrize("views", [("policy",), ("access",), ("policy", "access")])

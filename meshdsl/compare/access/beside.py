@@ -6,7 +6,7 @@ make a difference, they are named together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 from meshdsl.compare.access.difference import Comparison, changes
@@ -35,7 +35,7 @@ Say = tuple[tuple[Named, ...], str]
 
 
 def beside(
-    objects: Iterable[LiveObject], target: Target, plan: Plan, is_ours: Callable[[LiveObject], bool]
+    objects: Iterable[LiveObject], target: Target, plan: Plan, whose: Callable[[LiveObject], str]
 ) -> tuple[str, ...]:
     """Sentences about objects of others that let callers in to services of ours, or keep them out.
 
@@ -43,10 +43,11 @@ def beside(
         objects: that would be there.
         target: the mesh that reads them.
         plan: whose services are ours, and whose namespaces, where it closes them.
-        is_ours: whether an object is.
+        whose: what an object is, as ``is not ours``; empty for those that the policies make.
     """
     everything = list(objects)
-    theirs = {_named(one) for one in everything if one.get("kind") in DECIDING and not is_ours(one)}
+    theirs = {_named(one): whose(one) for one in everything if one.get("kind") in DECIDING}
+    theirs = {named: words for named, words in theirs.items() if words}
     if not theirs:
         return ()
     reader = reader_of(everything, target)
@@ -64,7 +65,7 @@ def beside(
             continue
         for say in _of_service(reader, facts, mine):
             found.setdefault(say, []).append(str(facts))
-    sentences = [_sentence(named, what, services) for (named, what), services in sorted(found.items())]
+    sentences = [_sentence(named, theirs, what, services) for (named, what), services in sorted(found.items())]
     if skipped:
         sentences.append(f"what objects of others decide was not weighed for {skipped} more services")
     return tuple(sentences)
@@ -112,16 +113,20 @@ def _effects(name: str, without: ServiceAccess, beside_it: ServiceAccess, kind: 
         yield from map(effect, narrowed)
 
 
-def instead(adopted: AccessModel, now: AccessModel) -> tuple[str, ...]:
-    """Sentences about what objects that are in the way of ours let through, and ours would not.
+def instead(what: str, without: AccessModel, now: AccessModel) -> tuple[str, ...]:
+    """Sentences about what something of others lets through, and ours alone would not.
 
     Args:
-        adopted: as it would be if they were taken over.
-        now: as it would be if they stay.
+        what: it is, as ``"what is in the way of ours"``.
+        without: as it would be without it.
+        now: as it would be with it.
     """
-    rows = [change for change in changes(adopted, now) if change.widened]
-    said = (effect(change).replace(_SERVICE, subject_of(change.service)).removesuffix(" too") for change in rows)
-    return tuple(f"what is in the way of ours {one}, and ours would not" for one in said)
+    found: dict[str, list[str]] = {}
+    for change in changes(without, now):
+        if change.widened:
+            found.setdefault(effect(change).removesuffix(" too"), []).append(change.service)
+    said = (does.replace(_SERVICE, _shown(services)) for does, services in found.items())
+    return tuple(f"{what} {one}, and ours alone would not" for one in said)
 
 
 def effect(change: AccessChange) -> str:
@@ -138,11 +143,14 @@ def effect(change: AccessChange) -> str:
     return f"lets {who} {doing} too" if change.widened else f"does not let {who} {doing}"
 
 
-def _sentence(named: tuple[Named, ...], what: str, services: list[str]) -> str:
-    names = tuple(f"{kind} {namespace}/{name}" for kind, namespace, name in named)
-    subjects, more = [subject_of(service) for service in services], len(services) - _SHOWN
-    shown = listed((*subjects[:_SHOWN], f"{more} more") if more > 0 else tuple(subjects))
+def _sentence(named: tuple[Named, ...], theirs: Mapping[Named, str], what: str, services: list[str]) -> str:
+    names, shown = tuple(f"{kind} {namespace}/{name}" for kind, namespace, name in named), _shown(services)
     if len(names) > 1:
         what = f"{_PLURAL[what.partition(' ')[0]]} {what.partition(' ')[2]}"
         return f"{listed(names)} are not ours and together {what.replace(_SERVICE, shown)}"
-    return f"{names[0]} is not ours and {what.replace(_SERVICE, shown)}"
+    return f"{names[0]} {theirs[named[0]]} and {what.replace(_SERVICE, shown)}"
+
+
+def _shown(services: list[str]) -> str:
+    subjects, more = [subject_of(service) for service in services], len(services) - _SHOWN
+    return listed((*subjects[:_SHOWN], f"{more} more") if more > 0 else tuple(subjects))
