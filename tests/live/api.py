@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from urllib.parse import urlencode
 Body = dict[str, Any]
 T = TypeVar("T")
 
+_IDLE_SECONDS = 20
 # Names in the API that are not the kind in lower case with an "s".
 _PLURALS = {
     "AuthorizationPolicy": "authorizationpolicies",
@@ -60,14 +62,14 @@ class Api:
 
     def __init__(self, port: int, certificate: Path, token: str) -> None:
         self._port, self._certificate, self._token = port, certificate, token
-        self._idle: list[http.client.HTTPSConnection] = []
+        self._idle: list[tuple[http.client.HTTPSConnection, float]] = []
 
     def request(
         self, method: str, path: str, body: Body | None = None, *, form: str = "application/json", **query: str
     ) -> Answer:
         """One exchange."""
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": form, "Accept": "application/json"}
-        connection = self._idle.pop() if self._idle else self._connection()
+        connection = self._take()
         try:
             connection.request(
                 method,
@@ -80,7 +82,7 @@ class Api:
         except BaseException:
             connection.close()
             raise
-        self._idle.append(connection)
+        self._idle.append((connection, time.monotonic()))
         try:
             found = json.loads(data)
         except ValueError:
@@ -90,7 +92,7 @@ class Api:
     def close(self) -> None:
         """Close the connections."""
         while self._idle:
-            self._idle.pop().close()
+            self._idle.pop()[0].close()
 
     def create(self, body: Body, **query: str) -> Answer:
         """POST; ``dryRun="All"`` writes nothing."""
@@ -109,6 +111,15 @@ class Api:
     def delete(self, body: Body) -> Answer:
         """Delete the object of that name."""
         return self.request("DELETE", f"{path_of(body)}/{body['metadata']['name']}")
+
+    def _take(self) -> http.client.HTTPSConnection:
+        """An open connection that the server has not closed in the meantime, or a new one."""
+        while self._idle:
+            connection, since = self._idle.pop()
+            if time.monotonic() - since < _IDLE_SECONDS:
+                return connection
+            connection.close()
+        return self._connection()
 
     def _connection(self) -> http.client.HTTPSConnection:
         context = ssl.create_default_context(cafile=str(self._certificate))

@@ -62,16 +62,7 @@ class Got:
 
     @property
     def pod(self) -> str:
-        said = self._said()
-        return str(said.get("pod", "")) if isinstance(said, dict) else ""
-
-    def _said(self) -> Any:
-        if "application/json" not in self.headers.get("content-type", ""):
-            return {}
-        try:
-            return json.loads(self.body)
-        except ValueError:
-            return {}
+        return self.headers.get("x-echo-pod", "")
 
 
 class Client:

@@ -100,16 +100,19 @@ class _Answer:
 
 
 def _answer(echo: Echo, pod: str, port: int, method: str, path: str, headers: dict[str, str]) -> _Answer:
+    """What it is told to answer; ``x-echo-pod`` says who does."""
     number = echo.record(Try(pod, port, echo.now(), method, path, headers))
     told: dict[str, Any] = json.loads(headers.get("x-echo", "{}"))
     if number > told.get("times", number):
         told = {}
-    said = {"pod": pod, "port": port, "method": method, "path": path, "headers": headers, "tries": number}
-    body = b"" if method == "HEAD" else json.dumps(said).encode()
-    fields = [("content-type", "application/json"), ("content-length", str(len(json.dumps(said))))]
+    said = json.dumps({"pod": pod, "method": method, "path": path, "headers": headers, "tries": number}).encode()
+    kind = "application/json"
+    fields = []
     if "grpc" in told:
-        body, fields = b"", [("content-type", "application/grpc"), ("grpc-status", str(told["grpc"]))]
-        fields.append(("content-length", "0"))
+        said, kind = b"", "application/grpc"
+        fields.append(("grpc-status", str(told["grpc"])))
+    fields += [("x-echo-pod", pod), ("content-type", kind), ("content-length", str(len(said)))]
+    body = b"" if method == "HEAD" else said
     return _Answer(told.get("status", 200), fields, body, told.get("sleep", 0), told.get("reset", False))
 
 

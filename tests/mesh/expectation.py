@@ -100,7 +100,8 @@ def refusal(expected: Expectation, got: Got) -> str | None:
     """What is wrong about whether it was let through; None if nothing is."""
     reached = [one for one in got.tries if not is_copy(one.headers)]
     if not expected.allowed:
-        refused = got.status in (403, 0) and not reached
+        # 403 says so; a connection that is cut off shows as such, or as 503 of the caller's own proxy.
+        refused = got.status in (403, 503, 0) and not reached
         return None if refused else f"allowed: {got.status}, reached {len(reached)} times"
     if got.status == 403 and not reached and "403" not in expected.shares:
         return f"refused: {got.body[:80]}"

@@ -60,6 +60,11 @@ class Furnished:
         """The pods of a service."""
         return [pod for template, pod in self.pods.items() if template.is_behind(self.service(name))]
 
+    def other(self, name: str, caller: tuple[str, str] | None) -> Pod | None:
+        """A pod of a service that is not the caller itself, if there is one."""
+        sends = self.callers.get(caller) if caller else None
+        return next((pod for pod in self.behind(name) if pod is not sends), None)
+
     def target(self, name: str, port: int) -> int:
         """The port on which the pods of a service listen for one of its ports."""
         return next(_target(one) for one in self.service(name).ports if one.number == port)

@@ -1,0 +1,178 @@
+"""What ought to happen on a real mesh, from the specification: ``tests/reading`` put into expectations.
+
+The reading of the policies answers each of the requests that tell readings apart; here its answer becomes what can be
+seen from outside: who answers, how often a failing request is tried, when a silent one is given up.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+from meshdsl.plan.intent import Plan, Service
+from tests.live.emitted import Build
+from tests.mesh.expectation import Asked, Expectation
+from tests.reading.policies import Reading
+from tests.reading.questions import questions
+from tests.reading.words import MESH, Answer, Backend, Caller, Request, Retries, Traffic
+
+_MOST_QUESTIONS = 60
+"""For each port of a case."""
+_MOST_SLOW = 2
+"""Requests to a silent application, for each deadline of a case."""
+_MOST_TRIES = 8
+"""Requests to a failing application, for each number of tries of a case."""
+_LONGEST = 6.0
+"""Seconds: a longer deadline is not waited for."""
+
+# How the application has to fail for a condition to retry, and whether it can at all.
+_FAILURES: Mapping[str, Mapping[str, Any]] = {
+    "5xx": {"status": 500},
+    "gateway-error": {"status": 502},
+    "retriable-4xx": {"status": 409},
+    "cancelled": {"grpc": 1},
+    "deadline-exceeded": {"grpc": 4},
+    "resource-exhausted": {"grpc": 8},
+    "internal": {"grpc": 13},
+    "unavailable": {"grpc": 14},
+}
+_TIMED = {"5xx", "gateway-error", "reset"}
+"""The conditions by which a try that took too long is tried again."""
+
+
+def expect(build: Build) -> Iterator[Expectation]:
+    """What becomes of the requests that a case can be asked."""
+    reading = Reading(build.policies, "istio")
+    seen: Counter[tuple[object, ...]] = Counter()
+    for request in questions(build.policies, _MOST_QUESTIONS):
+        # What calls a pod's address instead of a name goes out in plain text, without an identity.
+        answer = reading.answer(request if request.by_name else replace(request, caller=Caller()))
+        if request.caller.trust or request.method == "CONNECT" or answer.note:
+            continue  # nobody here has another trust domain; the note says that the mesh may decide
+        found = _expectation(build.bundle.plan, request, answer)
+        if found is not None:
+            yield _bounded(found, seen)
+
+
+def _expectation(plan: Plan, request: Request, answer: Answer) -> Expectation | None:
+    traffic = answer.traffic
+    if not plan.service(*request.service.split("/")).ports:
+        return None
+    if traffic is None:
+        return Expectation(_asked(request), answer.allowed)
+    if traffic.redirect is not None:
+        shares = {str(traffic.redirect.status): Fraction(100)}
+        return Expectation(_asked(request), allowed=True, shares=shares)
+    if not answer.allowed:
+        return None if traffic.abort else Expectation(_asked(request), allowed=False)
+    copied, copied_to = None, ("", "")
+    if traffic.mirror is not None:
+        copied = traffic.mirror[1]
+        copied_to = _of(plan, traffic.mirror[0])
+    whole = traffic.abort is None and traffic.delay is None
+    failure = _failure(traffic.retry)
+    return Expectation(
+        _asked(request),
+        allowed=True,
+        shares=_shares(plan, traffic),
+        tries=_tries(traffic.retry) if whole and traffic.retry != MESH else None,
+        failure=failure,
+        deadline=_deadline(traffic) if whole else None,
+        sees=_sees(request, traffic),
+        answer=_edited(traffic, "response"),
+        copied=copied,
+        copied_to=copied_to,
+        delayed=traffic.delay[0] if traffic.delay else None,
+        delay=traffic.delay[1] / 1000 if traffic.delay else 0,
+    )
+
+
+def _asked(request: Request) -> Asked:
+    query = "&".join(f"{name}={value}" for name, value in request.query.items())
+    caller = None if request.caller.plain else (request.caller.namespace, request.caller.account)
+    path = (request.path or "/") + (f"?{query}" if query else "")
+    return Asked(caller, request.service, request.port, request.method, path, request.headers, request.by_name)
+
+
+def _of(plan: Plan, backend: Backend) -> tuple[str, str]:
+    """The service and version that a destination is."""
+    labels = dict(backend.labels)
+    services = [s for s in plan.services_in(backend.namespace) if set(s.labels) <= backend.labels]
+    service: Service = max(services, key=lambda one: len(one.labels))
+    return str(service), labels.get(service.version_label, "") if service.versions else ""
+
+
+def _shares(plan: Plan, traffic: Traffic) -> dict[str, Fraction]:
+    found: dict[str, Fraction] = {}
+    for backend, share in traffic.backends:
+        name, version = _of(plan, backend)
+        if not version and plan.service(*name.split("/")).versions:
+            return {}  # whichever pod: that is no promise
+        found[version] = share * 100
+    if traffic.abort is not None:
+        percent, status = traffic.abort
+        found = {name: share * (100 - percent) / 100 for name, share in found.items()}
+        found[str(status)] = percent
+    return {name: share for name, share in sorted(found.items()) if share}
+
+
+def _tries(retry: Retries | str | None) -> int:
+    if not isinstance(retry, Retries):
+        return 1
+    can = bool(retry.statuses or retry.conditions & _FAILURES.keys())
+    return 1 + retry.attempts if can else 1
+
+
+def _failure(retry: Retries | str | None) -> Mapping[str, Any]:
+    if isinstance(retry, Retries):
+        for condition in sorted(retry.conditions & _FAILURES.keys()):
+            return _FAILURES[condition]
+        for status in sorted(retry.statuses):
+            return {"status": status}
+    return {"status": 503} if not isinstance(retry, Retries) else {"status": 404}
+
+
+def _deadline(traffic: Traffic) -> float | None:
+    """When a request is given up whose application never answers, in seconds."""
+    retry = traffic.retry
+    ends = [traffic.timeout] if traffic.timeout is not None else []
+    if isinstance(retry, Retries) and retry.per_try is not None:
+        again = retry.attempts if retry.conditions & _TIMED or 504 in retry.statuses else 0
+        ends.append(retry.per_try * (1 + again))
+    return min(ends) / 1000 if ends else None
+
+
+def _sees(request: Request, traffic: Traffic) -> dict[str, str | None]:
+    query = "&".join(f"{name}={value}" for name, value in request.query.items())
+    found: dict[str, str | None] = {":path": traffic.path + (f"?{query}" if query else "")}
+    if traffic.host is not None:
+        found["host"] = traffic.host
+    return {**dict(request.headers), **found, **_edited(traffic, "request", request.headers)}
+
+
+def _edited(traffic: Traffic, message: str, given: Mapping[str, str] | None = None) -> dict[str, str | None]:
+    """The headers that edits leave behind. What is added beside another value is not judged."""
+    found: dict[str, str | None] = {}
+    for where, operation, name, value in sorted(traffic.edits):
+        if where == message and (operation != "add" or (given is not None and name not in given)):
+            found[name.lower()] = None if operation == "remove" else value
+    return found
+
+
+def _bounded(one: Expectation, seen: Counter[tuple[object, ...]]) -> Expectation:
+    """The same with no more slow and failing requests than it takes."""
+    where = (one.asked.service, one.asked.port, one.asked.by_name)
+    deadline, tries = one.deadline, one.tries
+    if deadline is not None:
+        seen[(*where, "deadline", deadline)] += 1
+        if deadline > _LONGEST or seen[(*where, "deadline", deadline)] > _MOST_SLOW:
+            deadline = None
+    if tries is not None:
+        key = (*where, "tries", tries, str(one.failure), one.asked.method)
+        seen[key] += 1
+        if seen[key] > _MOST_TRIES:
+            tries = None
+    return replace(one, deadline=deadline, tries=tries)
