@@ -496,7 +496,7 @@ IDENTIFIED = (CLIENT, Caller("default", "oclient"), OUTSIDE)
 def who_may(objects: Sequence[Body], asked: str = "/", **rest: Any) -> list[str]:
     """What client, oclient and a client outside the mesh are answered."""
     reading = read(objects, **rest)
-    found = [seen(reading.answer(replace(get(asked), caller=caller))) for caller in CALLERS]
+    found = [seen(reading.answer(replace(get(asked), caller=caller))) for caller in IDENTIFIED]
     return ["200" if one in ("demo", "200") else one for one in found]
 
 
