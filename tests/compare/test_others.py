@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -311,6 +312,19 @@ def test_an_object_of_somebody_else_that_decides_is_no_difference_and_is_named(
     found = report(lambda _: others, bundle(mesh))
     assert said(found) == []
     assert note in found.access_note
+
+
+def test_what_one_object_does_to_many_services_is_one_sentence() -> None:
+    prod = meshdsl.Namespace("prod")
+    services = [meshdsl.Service(f"s{number}", prod, port=80) for number in range(9)]
+    allows = [meshdsl.Allow(one, callers=(other,)) for one, other in pairwise(services)]
+    of = meshdsl.build(meshdsl.PolicySet((*services, *allows), name="shop"), meshdsl.Istio())
+    found = report(lambda _: [authorization("evil", EVERYONE, "istio-system")], of)
+    evil = "AuthorizationPolicy istio-system/evil is not ours and"
+    assert (
+        f"{evil} lets callers in to prod/s0, prod/s1, prod/s2 and 5 more that ours do not let in" in found.access_note
+    )
+    assert found.access_note.count(evil) == 2  # the other is of the service that was open to all
 
 
 def test_objects_of_others_that_decide_nothing_of_ours_are_not_named() -> None:

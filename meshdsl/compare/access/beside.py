@@ -6,6 +6,7 @@ make a difference, they are named together.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Final
 
@@ -29,6 +30,8 @@ LOOKED_AT: Final = 2000
 _SHOWN: Final = 3
 _PLURAL: Final = {"lets": "let", "does": "do", "refuses": "refuse"}
 _SERVICE = "\0"
+_LETS: Final = f"lets callers in to {_SERVICE} that ours do not let in"
+_REFUSES: Final = f"refuses requests to {_SERVICE} that ours let through"
 
 Say = tuple[tuple[Named, ...], str]
 """Objects, and what they do: the service is a mark in it."""
@@ -65,10 +68,22 @@ def beside(
             continue
         for say in _of_service(reader, facts, mine):
             found.setdefault(say, []).append(str(facts))
-    sentences = [_sentence(named, theirs, what, services) for (named, what), services in sorted(found.items())]
+    said = sorted(_few(found).items())
+    sentences = [_sentence(named, theirs, what, services) for (named, what), services in said]
     if skipped:
         sentences.append(f"what objects of others decide was not weighed for {skipped} more services")
     return tuple(sentences)
+
+
+def _few(found: Mapping[Say, list[str]]) -> dict[Say, list[str]]:
+    """What objects do, in general words where it is something else for each of many services."""
+    count = Counter(named for named, _ in found)
+    result: dict[Say, dict[str, None]] = {}
+    for (named, what), services in found.items():
+        general = _LETS if what.startswith("lets ") else _REFUSES
+        does = general if count[named] > _SHOWN else what
+        result.setdefault((named, does), {}).update(dict.fromkeys(services))
+    return {say: list(services) for say, services in result.items()}
 
 
 def _named(one: LiveObject) -> Named:
@@ -108,7 +123,7 @@ def _effects(name: str, without: ServiceAccess, beside_it: ServiceAccess, kind: 
     if kind == "PeerAuthentication":
         return  # a mode that is stricter than ours refuses what is nobody's: that is no news
     if len(narrowed) > 1:
-        yield f"refuses requests to {_SERVICE} that ours let through"
+        yield _REFUSES
     else:
         yield from map(effect, narrowed)
 

@@ -19,6 +19,8 @@ from meshdsl.compare.live import LiveObject
 from meshdsl.targets.base import Target
 
 GROUP: Final = "security.istio.io"
+_TRUE: Final = frozenset({"1", "t", "T", "true", "True", "TRUE"})
+"""What Go reads as true in an annotation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class IstioReader:
         metadata, spec = one["metadata"], one.get("spec") or {}
         namespace, action = metadata.get("namespace", "default"), spec.get("action", "ALLOW")
         policy = Policy(namespace, metadata["name"], action == "DENY", tuple(spec.get("rules") or ()))
-        if (metadata.get("annotations") or {}).get("istio.io/dry-run") == "true" or action == "AUDIT":
+        if (metadata.get("annotations") or {}).get("istio.io/dry-run") in _TRUE or action == "AUDIT":
             return
         if action not in ("ALLOW", "DENY"):
             self._asks(one, f"{policy} asks an external provider ({action}): it is taken to say yes")
