@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from meshdsl.compare.diff import diff
     from meshdsl.compare.live import Cluster
     from meshdsl.compare.reach.answers import AccessAnswer, AccessCell, AccessMatrix, AccessRow, Reach
+    from meshdsl.compare.reach.graph import GraphEdge, GraphNode, MeshGraph, graph
     from meshdsl.compare.reach.report import AccessReport, access
     from meshdsl.compare.report import DiffReport
     from meshdsl.compiler import Bundle, build
@@ -66,6 +67,7 @@ _HOMES = {
     "meshdsl.compare.diff": ("diff",),
     "meshdsl.compare.live": ("Cluster",),
     "meshdsl.compare.reach.answers": ("AccessAnswer", "AccessCell", "AccessMatrix", "AccessRow", "Reach"),
+    "meshdsl.compare.reach.graph": ("GraphEdge", "GraphNode", "MeshGraph", "graph"),
     "meshdsl.compare.reach.report": ("AccessReport", "access"),
     "meshdsl.compare.report": ("DiffReport",),
     "meshdsl.compiler": ("Bundle", "build"),
@@ -138,6 +140,8 @@ __all__ = [
     "DiffReport",
     "Environment",
     "Fault",
+    "GraphEdge",
+    "GraphNode",
     "Header",
     "Headers",
     "Istio",
@@ -147,6 +151,7 @@ __all__ = [
     "Manifest",
     "Mesh",
     "MeshFixture",
+    "MeshGraph",
     "MeshdslError",
     "Mirror",
     "MutualTls",
@@ -181,6 +186,7 @@ __all__ = [
     "any_of",
     "build",
     "diff",
+    "graph",
     "load",
     "question",
     "trace",

@@ -49,3 +49,28 @@ def access(
     from meshdsl.cli.project import Choice
 
     return run(console, Choice(path, clusters, target), Options(**options))
+
+
+@click.command(
+    epilog="\b\nExample:\n  meshdsl graph --format svg --output mesh.svg\n  meshdsl graph --service prod/api\n"
+)
+@click.argument("path", type=_EXISTING, required=False)
+@click.option("--namespace", metavar="NAMESPACE", help="Only what is in it, with whom it is connected.")
+@click.option("--service", metavar="NAMESPACE/SERVICE", help="Only this service, who may call it, whom it may call.")
+@clusters
+@answer_format("mermaid", "dot", "svg")
+@click.option("--output", metavar="FILE", help="Where to write the graph. [default: standard output]")
+@verbosity
+@click.pass_obj
+def graph(
+    console: Console, /, *, path: str | None, clusters: tuple[str, ...], target: str | None, **options: Any
+) -> int:
+    """Draw the services, their versions and mTLS, and who is allowed by name to call whom.
+
+    A service that lets everyone in says so, and has no edge from everybody. A dashed edge is for some requests.
+    """
+    from meshdsl.cli.graph import Options
+    from meshdsl.cli.graph import graph as run
+    from meshdsl.cli.project import Choice
+
+    return run(console, Choice(path, clusters, target), Options(**options))

@@ -78,11 +78,12 @@ def _port(port: Port, place: Place) -> Iterator[Line]:
         return
     yield 1, f"port {port.number}{name} ({port.protocol}): the first that matches, from the most specific", ""
     for rule in port.rules:
-        yield 2, f"{rule.name}: {_match(rule.match)}", place(rule.source)
+        yield 2, f"{rule.name}: {match_words(rule.match)}", place(rule.source)
         yield from ((3, words, where) for _, words, where in _rule(rule, place))
 
 
-def _match(match: Match) -> str:
+def match_words(match: Match) -> str:
+    """Which requests a rule is about."""
     parts = [match.method] if match.method else []
     parts += [_path(match.path)] if match.path else []
     parts += [f"header {_condition(header)}" for header in match.headers]
@@ -102,7 +103,7 @@ def _rule(rule: Rule, place: Place) -> Iterator[Line]:
     if rule.redirect is not None:
         yield 0, _redirect(rule.redirect), place(rule.redirect.source)
         return
-    yield 0, f"goes to {_backends(rule.backends)}", place(rule.canary or rule.split)
+    yield 0, f"goes to {backends_words(rule.backends)}", place(rule.canary or rule.split)
     if rule.timeout is not None:
         yield 0, f"timeout {duration_text(rule.timeout.request)}, all tries together", place(rule.timeout.source)
     yield 0, _retry(rule.retry), place(rule.retry.source if rule.retry else rule.never)
@@ -121,7 +122,8 @@ def _rule(rule: Rule, place: Place) -> Iterator[Line]:
         yield 0, f"rewritten to {', '.join(parts)}", place(rule.rewrite.source)
 
 
-def _backends(backends: tuple[Backend, ...]) -> str:
+def backends_words(backends: tuple[Backend, ...]) -> str:
+    """Where requests go: ``v1 90 %, v2 10 %``, ``version v2``, ``the service``."""
     total = sum(backend.weight for backend in backends)
     if len(backends) == 1:
         return f"version {backends[0].version}" if backends[0].version else "the service"

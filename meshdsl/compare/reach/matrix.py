@@ -82,7 +82,8 @@ class _Cells:
         return self._known.setdefault(cell, cell)
 
 
-def _column(view: ServiceView) -> Column:
+def column_of(view: ServiceView) -> Column:
+    """The cells of a service."""
     cells = _Cells(view)
     exact: dict[str, AccessCell] = {}
     unnamed: dict[str, AccessCell] = {}
@@ -103,7 +104,7 @@ def matrix(services: Mapping[str, ServiceAccess], names: Names, by: By) -> Acces
         names: of callers.
         by: what rows and columns are.
     """
-    columns = {name: _column(ServiceView(name, services[name])) for name in sorted(services)}
+    columns = {name: column_of(ServiceView(name, services[name])) for name in sorted(services)}
     return _by_namespace(columns, names) if by == "namespace" else _by_service(columns, names)
 
 

@@ -164,6 +164,11 @@ class AccessReport:
         every = (way for one in self._model.services.values() for ways in one.ports.values() for way in ways)
         return Names(self.plan, _accounts(every))
 
+    @property
+    def services(self) -> Mapping[str, ServiceAccess]:
+        """The access of each service, by name; ``"namespace/*"`` is what else runs in a namespace."""
+        return self._model.services
+
     @cached_property
     def _model(self) -> AccessModel:
         return self._read(None)

@@ -19,6 +19,7 @@ from meshdsl.compare.access.requests import OTHER, Space
 from meshdsl.compare.access.rows import Block, Row, rows
 from meshdsl.compare.reach.answers import AccessRow
 from meshdsl.compare.reach.who import Names
+from meshdsl.plan.source import Source
 
 OPEN: Final = AccessReason("no policy says who may call")
 _UNSAID: Final = AccessReason("a rule")
@@ -205,6 +206,11 @@ class ServiceView:
 def reason_of(rule: Rule) -> AccessReason:
     """What a rule was read from."""
     return rule.by.reason or _UNSAID
+
+
+def reason_of_source(source: Source) -> AccessReason:
+    """The line of an Allow."""
+    return AccessReason("Allow", origin=source.origin)
 
 
 def _note(found: dict[AccessReason, int], reason: AccessReason, who: int) -> None:

@@ -106,6 +106,17 @@ class Names:
             raise ConfigError([_no_service(name, known)])
         return name
 
+    def namespace(self, name: str) -> str:
+        """A namespace that is asked about.
+
+        Raises:
+            ConfigError: there is none of that name; with the nearest.
+        """
+        known = sorted({*(one.name for one in self.plan.namespaces), *(one.partition("/")[0] for one in self.accounts)})
+        if name not in known:
+            raise ConfigError([_none("namespace", name, known)])
+        return name
+
     def caller(self, name: str) -> Asked:
         """Somebody who is asked about.
 
@@ -137,12 +148,15 @@ class Names:
 
 
 def _no_service(name: str, known: list[str], *, caller: bool = False) -> Diagnostic:
+    more = "a service account is account:NAMESPACE/NAME; there are also anyone and outside" if caller else ""
+    return _none("caller" if caller else "service", name, known, more)
+
+
+def _none(what: str, name: str, known: list[str], more: str = "") -> Diagnostic:
     close = get_close_matches(name, known, 1, 0.5)
     alike = [one for one in known if one.partition("/")[2] == name]
     meant = f"did you mean {(alike or close)[0]!r}?" if alike or close else ""
     there = f"there are {', '.join(known[:10])}" if known else ""
-    more = "a service account is account:NAMESPACE/NAME; there are also anyone and outside" if caller else ""
-    what = "caller" if caller else "service"
     return Diagnostic("MESH071", f"there is no {what} {name!r}", help="; ".join(filter(None, (meant or there, more))))
 
 
