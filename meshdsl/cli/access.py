@@ -10,7 +10,7 @@ import click
 from meshdsl import access as access_of
 from meshdsl.cli.console import Console
 from meshdsl.cli.diff import write_file
-from meshdsl.cli.diff_sides import OfflineSide, doubted
+from meshdsl.cli.diff_sides import OfflineSide, read_files
 from meshdsl.cli.project import Choice, Job, Project, project
 from meshdsl.compare.live import Snapshot
 from meshdsl.compare.reach.answers import AccessAnswer, AccessMatrix, By
@@ -162,12 +162,10 @@ def _read(console: Console, found: Project, files: PolicyFiles, job: Job, option
 
 
 def _dump(found: Project, bundle: Bundle, job: Job, options: Options) -> Snapshot:
-    from meshdsl.compare.offline import read as read_objects
-
     names = [one.name for one in found.jobs]
-    path = OfflineSide.of(str(options.against), names, adopt=False, show_foreign=False).paths[job.name]
-    snapshot = read_objects(path)
-    return snapshot if Path(path).is_dir() else doubted(snapshot, bundle)
+    return read_files(
+        OfflineSide.of(str(options.against), names, adopt=False, show_foreign=False).paths[job.name], bundle
+    )
 
 
 def _named(against: str) -> str:

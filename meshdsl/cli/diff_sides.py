@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,7 @@ from meshdsl.compare.live import Applied, Cluster, Snapshot
 from meshdsl.compare.report import DiffReport
 from meshdsl.compiler import Bundle
 from meshdsl.diagnostics import Diagnostic
-from meshdsl.manifest import Manifest
+from meshdsl.manifest import FILE_MARK, Manifest
 
 if TYPE_CHECKING:
     from meshdsl.cluster import KubectlCluster
@@ -116,15 +117,47 @@ def answered(cluster: Cluster, bundle: Bundle, snapshot: Snapshot) -> tuple[Bund
         answers = list(pool.map(cluster.apply_dry_run, [manifest.body for manifest in bundle.manifests]))
     there = {body["metadata"]["name"] for body in snapshot.objects if body["kind"] == "Namespace"}
     created = {manifest.ref.name for manifest in bundle.manifests if manifest.ref.kind == "Namespace"} - there
-    manifests, refused = [], []
+    manifests: list[Manifest] = []
+    refused: list[Diagnostic] = []
+    lacking: dict[str, list[tuple[Manifest, Applied]]] = {}
     for manifest, answer in zip(bundle.manifests, answers, strict=True):
         if answer.result is not None:
             manifests.append(replace(manifest, body=stripped(answer.result, manifest.body)))
             continue
         manifests.append(manifest)
-        if manifest.ref.namespace not in created:
+        permission = _missing_permission(answer.refusal)
+        if permission:
+            lacking.setdefault(permission, []).append((manifest, answer))
+        elif manifest.ref.namespace not in created:
             refused.append(_refused(manifest, answer))
-    return replace(bundle, manifests=tuple(manifests)), tuple(refused)
+    return replace(bundle, manifests=tuple(manifests)), (*map(_forbidden, lacking, lacking.values()), *refused)
+
+
+_NOT_ALLOWED = re.compile(
+    r'cannot (\w+) resource "([^"]+)"(?: in API group "([^"]*)")?(?: in the namespace "([^"]*)"| at the cluster scope)?'
+)
+"""What the API server says of a permission that is missing; admission says something else."""
+
+
+def _missing_permission(refusal: str) -> str:
+    """``"patch services in prod"``, if that is what is missing; else nothing."""
+    found = _NOT_ALLOWED.search(refusal)
+    if found is None:
+        return ""
+    verb, resource, group, namespace = found.groups(default="")
+    return f"{verb} {resource}{f'.{group}' if group else ''}{f' in {namespace}' if namespace else ''}"
+
+
+def _forbidden(permission: str, found: Sequence[tuple[Manifest, Applied]]) -> Diagnostic:
+    (manifest, answer), more = found[0], len(found) - 1
+    others = f" and {more} more" if more else ""
+    return Diagnostic(
+        "MESH878",
+        f"the permission to {permission} is missing: the API server was not asked about {manifest.ref}{others}",
+        next(iter(manifest.origins), None),
+        reason=answer.refusal,
+        help="meshdsl diff --show-rbac --server-side prints the permissions that a dry run needs",
+    )
 
 
 def _refused(manifest: Manifest, answer: Applied) -> Diagnostic:
@@ -133,9 +166,6 @@ def _refused(manifest: Manifest, answer: Applied) -> Diagnostic:
         f"the API server would refuse {manifest.ref}",
         next(iter(manifest.origins), None),
         reason=answer.refusal,
-        help="meshdsl diff --show-rbac --server-side prints the permissions that a dry run needs"
-        if answer.refusal.startswith("forbidden")
-        else "",
     )
 
 
@@ -171,30 +201,26 @@ class OfflineSide:
 
     def compare(self, job: Job, bundle: Bundle) -> Compared:
         """Read the files, and compare."""
-        from meshdsl.compare.offline import read
-
         path = self.paths[job.name]
-        snapshot = read(path) if path else Snapshot((), name="nothing: no folder of its name")
-        if path and not Path(path).is_dir():
-            snapshot = doubted(snapshot, bundle)
+        snapshot = read_files(path, bundle) if path else Snapshot((), name="nothing: no folder of its name")
         report = diff(bundle, snapshot, adopt=self.adopt, show_foreign=self.show_foreign)
         against = "standard input" if path == "-" else path or "nothing, as there is no folder of its name"
         return Compared(replace(report, cluster=job.name, against=against))
 
 
-def doubted(snapshot: Snapshot, bundle: Bundle) -> Snapshot:
-    """A dump in which a kind of the target that does not occur is unknown.
+def read_files(path: str, bundle: Bundle) -> Snapshot:
+    """What is there, of a folder, a file or ``"-"``.
 
-    What a build has written is whole as it is: it holds objects of this set alone, none of them from a server.
+    A folder is taken for complete, and so is a file that a build has written: its first line says so. In any other
+    file, and on standard input, a kind of the target that does not occur is unknown: objects look the same whether a
+    dump has all of them or a part.
     """
     from meshdsl.compare.kinds import OF_TARGET
     from meshdsl.compare.live import Scope, Unknown
-    from meshdsl.compare.normalise import key_of, metadata_of
-    from meshdsl.compare.ownership import is_ours
+    from meshdsl.compare.offline import read
 
-    stored = any(metadata_of(one).get("uid") for one in snapshot.objects)
-    name, applied = bundle.plan.set_name, snapshot.applied
-    if snapshot.objects and not stored and all(is_ours(x, name) or key_of(x) in applied for x in snapshot.objects):
+    snapshot = read(path)
+    if path != "-" and (Path(path).is_dir() or _is_built(Path(path))):
         return snapshot
     there = {(scope.kind.group, scope.kind.kind) for scope in snapshot.scopes}
     missing = [kind for kind in OF_TARGET[bundle.target.name] if (kind.group, kind.kind) not in there]
@@ -203,6 +229,13 @@ def doubted(snapshot: Snapshot, bundle: Bundle) -> Snapshot:
         for kind in missing
     )
     return replace(snapshot, unknown=(*snapshot.unknown, *unknown))
+
+
+def _is_built(file: Path) -> bool:
+    if not file.is_file():  # a pipe has been read, and to open it again would wait for ever
+        return False
+    with file.open("rb") as stream:
+        return stream.readline(len(FILE_MARK) + 2).rstrip() == FILE_MARK.encode()
 
 
 def _is_output(folder: Path) -> bool:

@@ -52,8 +52,10 @@ PAGES: tuple[Page, ...] = (
         "MESH827",
         "No manifests",
         "The folder has no file that ends in `.yaml`, `.yml` or `.json`, at any depth; names that begin with a dot are "
-        "not searched. An empty comparison would say that everything is to be created, so it is refused: name the "
-        "folder that holds the manifests.",
+        "not searched. Or the file, or standard input, is empty: the command that was to write the dump has most often "
+        "failed. An empty comparison would say that everything is to be created, so it is refused. Name the folder "
+        "that holds the manifests, or write the dump again. A folder whose files hold no object is compared: it says "
+        "that nothing is there.",
     ),
     Page(
         "MESH828",

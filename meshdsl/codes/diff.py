@@ -75,9 +75,10 @@ _OTHERS: tuple[Page, ...] = (
     Page(
         "MESH870",
         "Not known",
-        "Some kind or namespace could not be read: it is forbidden, its definition is not installed, or the API did "
-        "not answer. What was read is shown; what was not may differ or agree, so the exit code is 3. `meshdsl diff "
-        "--show-rbac` prints the smallest ClusterRole that a whole diff needs.",
+        "Some kind or namespace could not be read: it is forbidden, its definition is not installed, the API did not "
+        "answer, or a dump has no object of that kind and does not say whether there are any. What was read is shown; "
+        "what was not may differ or agree, so the exit code is 3. `meshdsl diff --show-rbac` prints the smallest "
+        "ClusterRole that a whole diff needs. A dump that is complete goes into a folder: a folder is taken as whole.",
     ),
     Page(
         "MESH871",
@@ -123,8 +124,16 @@ _OTHERS: tuple[Page, ...] = (
         "MESH877",
         "The API server would refuse an object",
         "With `--server-side` the API server was asked to apply each object without keeping it, and refused this one. "
-        "The reason is its own sentence: admission webhooks, the schema and permissions speak there. It would refuse "
-        "`kubectl apply` in the same way.",
+        "The reason is its own sentence: the schema and admission webhooks speak there. It would refuse `kubectl "
+        "apply` in the same way. An object is shown as it is written.",
+    ),
+    Page(
+        "MESH878",
+        "A permission for dry runs is missing",
+        "`--server-side` asks the API server what it would make of each object, and that takes the permissions of an "
+        "apply although nothing is written: `patch`, and `create` for what is not there yet. The message names the "
+        "one that is missing, and how many objects could not be asked about; they are shown as they are written. "
+        "`meshdsl diff --show-rbac --server-side` prints the whole role. Without `--server-side` reading is enough.",
     ),
     Page(
         "MESH879",

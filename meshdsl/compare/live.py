@@ -65,7 +65,8 @@ class Unknown:
         scope: that is unknown.
         reason: one sentence for people, such as ``"forbidden: user ci may not list httproutes in prod"``.
         code: stable: ``forbidden``, ``unauthorized``, ``not-installed``, ``unreachable``, ``timeout``,
-            ``server-error``, ``invalid-answer``.
+            ``server-error``, ``invalid-answer``, and ``not-in-dump`` where a file has no object of the kind and does
+            not say whether there are any.
     """
 
     scope: Scope

@@ -123,9 +123,15 @@ def test_a_change_is_shown_in_all_three_views_and_as_a_risk(built: Path) -> None
 def test_a_dump_is_compared_by_file_and_by_standard_input(built: Path) -> None:
     dump = meshdsl("build", "--cluster", "one", "--out", "-", cwd=built).stdout
     (built / "dump.yaml").write_text(dump)
-    assert meshdsl("diff", "--cluster", "one", "--against", "dump.yaml", cwd=built).returncode == 0
+    (built / "written.yaml").write_text(
+        "".join(file.read_text() + "---\n" for file in (built / "out/one").rglob("*.yaml"))
+    )
+    assert meshdsl("diff", "--cluster", "one", "--against", "written.yaml", cwd=built).returncode == 0
+    unknown = meshdsl("diff", "--cluster", "one", "--against", "dump.yaml", cwd=built)
+    assert unknown.returncode == 3
+    assert "it is not known whether there are any" in unknown.stdout
     wider(built)
-    for path in ("dump.yaml", "-"):
+    for path, code in (("written.yaml", 1), ("-", 3)):
         done = subprocess.run(
             [sys.executable, "-m", "meshdsl", "diff", "--cluster", "one", "--against", path, "--format", "json"],
             cwd=built,
@@ -136,8 +142,11 @@ def test_a_dump_is_compared_by_file_and_by_standard_input(built: Path) -> None:
             timeout=120,
             check=False,
         )
-        assert done.returncode == 1
-        assert [r["risk"] for r in as_json(done)["clusters"][0]["risks"]].count("widened-access") == 1
+        assert done.returncode == code
+        (cluster,) = as_json(done)["clusters"]
+        changed = {one["name"] for one in cluster["objects"]}
+        assert "api" in changed, changed
+        assert [r["risk"] for r in cluster["risks"]].count("widened-access") == (code == 1)
 
 
 def test_an_object_that_is_no_longer_produced_would_be_deleted(built: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -78,6 +79,37 @@ def test_a_refusal_is_said_at_the_line_that_asks_for_the_object() -> None:
     assert kept in given.manifests
 
 
+def test_a_permission_that_is_missing_is_named_once_and_is_no_refusal() -> None:
+    said = 'forbidden: virtualservices.networking.istio.io "api" is forbidden: User "ci" cannot patch resource "virtualservices" in API group "networking.istio.io" in the namespace "prod" (a dry run needs get, patch)'  # fmt: skip
+
+    class Forbidding(FakeCluster):
+        def apply_dry_run(self, body: Mapping[str, Any]) -> Applied:
+            return Applied(None, said)
+
+    given = bundle()
+    asked, (lacking,) = answered(Forbidding(), given, Snapshot((PROD,)))
+    assert lacking.code == "MESH878"
+    assert lacking.message.startswith(
+        "the permission to patch virtualservices.networking.istio.io in prod is missing: "
+    )
+    assert lacking.message.endswith(" and 1 more")
+    assert "refuse" not in lacking.message
+    assert (lacking.reason, "--show-rbac --server-side" in lacking.help) == (said, True)
+    assert asked.manifests == given.manifests
+
+
+@pytest.mark.parametrize(
+    "said", ['forbidden: pods "x" is forbidden: violates PodSecurity', "forbidden: exceeded quota"]
+)
+def test_what_admission_forbids_is_a_refusal(said: str) -> None:
+    class Forbidding(FakeCluster):
+        def apply_dry_run(self, body: Mapping[str, Any]) -> Applied:
+            return Applied(None, said)
+
+    _, found = answered(Forbidding(), bundle(), Snapshot((PROD,)))
+    assert {one.code for one in found} == {"MESH877"}
+
+
 def test_an_object_of_a_namespace_that_comes_with_it_is_no_refusal() -> None:
     _, refused = answered(FakeCluster("VirtualService"), bundle(), Snapshot(()))
     assert refused == ()
@@ -105,7 +137,6 @@ def test_a_kind_that_a_dump_does_not_have_is_unknown_and_a_folder_is_whole(tmp_p
     given = bundle()
     (route,) = [m for m in given.manifests if m.ref.kind == "VirtualService"]
     body = json.loads(json.dumps(route.body, default=dict))
-    body["metadata"]["uid"] = "6a7e"
     (tmp_path / "dump.json").write_text(json.dumps(body))
 
     def report(path: Path) -> DiffReport:
@@ -120,7 +151,16 @@ def test_a_kind_that_a_dump_does_not_have_is_unknown_and_a_folder_is_whole(tmp_p
     assert not found.objects
     assert "not compared" in found.policy_note
     assert "not compared" in found.access_note
+    assert {one.code for one in found.unknown} == {"not-in-dump"}
     assert not report(tmp_path).unknown
+    (tmp_path / "written.yaml").write_text("---\n".join(given.files().values()))
+    assert not report(tmp_path / "written.yaml").unknown
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=(json.dumps(body),))
+    writer.start()
+    assert report(pipe).unknown
+    writer.join()
 
 
 def test_an_empty_file_is_an_error(tmp_path: Path) -> None:
