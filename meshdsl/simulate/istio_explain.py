@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import TYPE_CHECKING, TypeVar
 
-from meshdsl.simulate.fields import Condition
+from meshdsl.simulate.fields import Condition, all_hold
 from meshdsl.simulate.istio_access import Gate, Policy
 from meshdsl.simulate.istio_doors import Door
 from meshdsl.simulate.istio_mtls import DISABLE, STRICT, Mtls
@@ -19,7 +20,7 @@ from meshdsl.simulate.words import MESH, Answer, NotModelled, Reason, Request, R
 
 if TYPE_CHECKING:
     from meshdsl.simulate.istio import Course, IstioReading
-    from meshdsl.simulate.istio_tables import Entry, Table
+    from meshdsl.simulate.istio_tables import Table
 
 T = TypeVar("T")
 
@@ -30,7 +31,7 @@ def explained(reading: IstioReading, request: Request) -> Answer:
         answer, course = reading.decide(request)
     except NotModelled as error:
         unknown = Reason(Stage.ROUTE, f"not known: {error.why}", error.where, None)
-        return Answer(Verdict.UNKNOWN, unknown=(str(error),), reasons=(*_as_far_as_known(reading, request), unknown))
+        return Answer(Verdict.UNKNOWN, unknown=(str(error),), reasons=(*_as_far_asknown(reading, request), unknown))
     return replace(answer, reasons=tuple(_reasons(course, answer)))
 
 
@@ -101,7 +102,30 @@ def access_reason(gate: Gate, seen: Seen, place: str) -> Reason:
 def condition_reasons(conditions: Iterable[Condition[T]], seen: T, stage: Stage) -> Iterator[Reason]:
     """Each condition with whether it holds."""
     for one in conditions:
-        yield Reason(stage, one.text, one.field, _known(one.holds, seen))
+        yield Reason(stage, one.text, one.field, known(one.holds, seen))
+
+
+def tried_reasons(
+    matches: Iterable[tuple[str, str, Sequence[Condition[Request]]]], request: Request
+) -> Iterator[Reason]:
+    """The rules that were tried, up to the one that takes a request, each with its matches.
+
+    Args:
+        matches: where the rule stands, where its match does, and what that asks for, in the order in which they count.
+        request: that was tried.
+    """
+    for rule, found in groupby(matches, key=lambda one: one[0]):
+        parts: list[Reason] = []
+        for _, where, conditions in found:
+            parts.append(_match(where, conditions, request))
+            if parts[-1].holds is not False:
+                break
+        holds = parts[-1].holds
+        text = {True: "this rule takes it", False: "passed over", None: "not known whether it takes it"}[holds]
+        why = f": it asks that {_missed(parts[0])}" if holds is False and len(parts) == 1 else ""
+        yield Reason(Stage.ROUTE, text + why, rule, holds, tuple(parts))
+        if holds is not False:
+            return
 
 
 def traffic_reasons(traffic: Traffic, where: str, said: Callable[[str], str]) -> tuple[Reason, ...]:
@@ -141,6 +165,14 @@ def traffic_reasons(traffic: Traffic, where: str, said: Callable[[str], str]) ->
     return tuple(Reason(Stage.TRAFFIC, text, place, None) for text, place in found)
 
 
+def known(holds: Callable[[T], bool], seen: T) -> bool | None:
+    """Whether something holds; None if that is not known."""
+    try:
+        return holds(seen)
+    except NotModelled:
+        return None
+
+
 # --------------------------------------------------------------------------------------------------------------- parts
 
 
@@ -164,7 +196,7 @@ def _reasons(course: Course, answer: Answer) -> Iterator[Reason]:
             yield access_reason(door.gate, seen, f"pods of {door.namespace} on port {door.port}")
 
 
-def _as_far_as_known(reading: IstioReading, request: Request) -> Iterator[Reason]:
+def _as_far_asknown(reading: IstioReading, request: Request) -> Iterator[Reason]:
     try:
         way = reading.way(request)
     except NotModelled:
@@ -204,35 +236,27 @@ def _route(course: Course, answer: Answer) -> Reason:
 def _tried(table: Table, request: Request) -> Iterator[Reason]:
     for where, why in table.skipped:
         yield Reason(Stage.ROUTE, f"passed over: {why}", where, holds=False)
-    for one in table.entries:
-        holds = _known(one.holds, request)
-        yield _entry(one, request, holds=holds)
-        if holds is not False:
-            return
-
-
-def _entry(entry: Entry, request: Request, *, holds: bool | None) -> Reason:
-    parts = tuple(condition_reasons(entry.conditions, request, Stage.ROUTE))
-    if holds:
-        asked = ", ".join(one.text for one in entry.conditions) or "it asks for nothing"
-        return Reason(Stage.ROUTE, f"takes it: {asked}", entry.where, holds=True, parts=parts)
-    missed = [one for one in parts if one.holds is not True]
-    first = next((one for one in missed if one.holds is False), missed[0] if missed else None)
-    asked = first.text if first is not None else "nothing"
-    return Reason(
-        Stage.ROUTE,
-        f"{'passed over' if holds is False else 'not known'}: it asks that {asked}",
-        entry.where,
-        holds,
-        parts,
+    yield from tried_reasons(
+        ((one.where.partition(".match[")[0], one.where, one.conditions) for one in table.entries), request
     )
+
+
+def _match(where: str, conditions: Sequence[Condition[Request]], request: Request) -> Reason:
+    parts = tuple(condition_reasons(conditions, request, Stage.ROUTE))
+    holds = known(lambda one: all_hold(conditions, one), request)
+    asked = ", ".join(one.text for one in conditions) or "it asks for nothing"
+    return Reason(Stage.ROUTE, asked, where, holds, parts)
+
+
+def _missed(match: Reason) -> str:
+    return next((one.text for one in match.parts if one.holds is False), match.text)
 
 
 def _policy(policy: Policy, seen: Seen) -> Reason:
     if policy.ignored:
         return Reason(Stage.ACCESS, f"passed over: {policy.ignored}", policy.where, None)
     rules = tuple(_rule(one, seen) for one in policy.rules)
-    holds = _known(policy.holds, seen)
+    holds = known(policy.holds, seen)
     if not rules:
         nobody = "it has no rules, so it lets nobody in" if policy.action == "ALLOW" else "it has no rules"
         return Reason(Stage.ACCESS, f"{policy.action}: {nobody}", policy.where, holds=False)
@@ -243,14 +267,14 @@ def _policy(policy: Policy, seen: Seen) -> Reason:
 def _rule(rule: Rule, seen: Seen) -> Reason:
     if rule.absent:
         return Reason(Stage.ACCESS, f"passed over: {rule.note}", rule.where, holds=False)
-    holds = _known(rule.holds, seen)
+    holds = known(rule.holds, seen)
     parts = [Reason(Stage.ACCESS, rule.note, rule.where, None)] if rule.note else []
     for group in rule.parts:
         below = tuple(
             reason for clause in group.clauses for reason in condition_reasons(clause.conditions, seen, Stage.ACCESS)
         )
         nothing = "" if group.clauses else ": nothing is left of it, so it never matches"
-        parts.append(Reason(Stage.ACCESS, f"{group.field}{nothing}", "", _known(group.holds, seen), below))
+        parts.append(Reason(Stage.ACCESS, f"{group.field}{nothing}", "", known(group.holds, seen), below))
     told = {True: "matches", False: "does not match", None: "is not known to match"}[holds]
     return Reason(Stage.ACCESS, f"the rule {told}", rule.where, holds, tuple(parts))
 
@@ -258,16 +282,9 @@ def _rule(rule: Rule, seen: Seen) -> Reason:
 def _first(policies: Sequence[Policy], seen: Seen) -> Rule | None:
     for policy in policies:
         for rule in policy.rules:
-            if _known(rule.holds, seen):
+            if known(rule.holds, seen):
                 return rule
     return None
-
-
-def _known(holds: Callable[[T], bool], seen: T) -> bool | None:
-    try:
-        return holds(seen)
-    except NotModelled:
-        return None
 
 
 def _field(rule: object, word: str) -> str:

@@ -90,6 +90,15 @@ class Others:
                 if _touches(body, known) and _is_about(body, sends=sends):
                     raise NotModelled(title(body), f"what a {body.get('kind')} does to a proxy is not modelled")
 
+    def check_waypoint(self, namespaces: Iterable[str], references: Iterable[TargetRef]) -> None:
+        """Raises NotModelled if something that is not followed is about a waypoint in one of these namespaces."""
+        wanted = set(references)
+        for scope in dict.fromkeys((self._root, *namespaces)):
+            for body in self._of_workloads.get(scope, ()):
+                attached = set(target_refs(body))
+                if not attached or attached & wanted:
+                    raise NotModelled(title(body), f"what a {body.get('kind')} does to a waypoint is not modelled")
+
     def check_host(self, host: str) -> None:
         """Raises NotModelled if a ServiceEntry names a host."""
         for pattern, body in self._of_hosts:
@@ -97,7 +106,7 @@ class Others:
                 raise NotModelled(title(body), f"what a {body.get('kind')} makes of {host} is not modelled")
 
     def check_service(self, service: KubeService, port: int) -> None:
-        """Raises NotModelled if a route of another kind, or a workload beside pods, is attached to a service."""
+        """Raises NotModelled if a route that is not followed, or a workload beside pods, is attached to a service."""
         for parent, body in self._of_services.get((service.namespace, service.name), ()):
             if parent.port in (None, port):
                 raise NotModelled(title(body), f"a {body.get('kind')} for a service is not modelled here")
