@@ -75,6 +75,7 @@ def app() -> None:
 for _command in (commands.build, commands.diff, commands.explain, commands.support, commands.init):
     app.add_command(_command)
 app.add_command(asking.access)
+app.add_command(asking.graph)
 
 
 def _width() -> int:
