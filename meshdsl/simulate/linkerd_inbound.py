@@ -41,6 +41,8 @@ from meshdsl.simulate.words import Caller, Labels, NotModelled, Reason, Request,
 
 _SPEC: Final = ("podSelector", "externalWorkloadSelector", "port", "proxyProtocol", "accessPolicy")
 _REQUESTS: Final = frozenset({"unknown", "HTTP/1", "HTTP/2", "gRPC"})
+_NO_BYTES: Final = frozenset({"HTTP/1", "HTTP/2", "gRPC"})
+"""Of these, what a proxy is told and does not look for itself."""
 _BYTES: Final = frozenset({"opaque", "TLS"})
 Decided = tuple[Verdict, frozenset[Edit]]
 _NO_EDITS: Final[frozenset[Edit]] = frozenset()
@@ -67,6 +69,7 @@ class Listener:
         self._namespace, self._pod, self._port = target
         self.table: Table | None = None
         self._limit: Body | None = None
+        self._takes_bytes = True
         self.is_proxied = not _is_kept_out(objects, self._namespace, self._pod)
         self.server = _server(objects, target) if self.is_proxied else None
         self._probes = frozenset(_probes(objects, target))
@@ -86,6 +89,7 @@ class Listener:
             raise NotModelled(f"{title(server)} proxyProtocol", f"{protocol} is refused by the mesh")
         namespace = self._namespace
         self.sees_requests = protocol in _REQUESTS
+        self._takes_bytes = protocol not in _NO_BYTES
         self.everywhere = [
             by_default(str(spec.get("accessPolicy") or "deny"), f"{title(server)} accessPolicy"),
             *grants_on(self._objects, namespace, *SERVER, name_of(server)),
@@ -129,6 +133,8 @@ class Listener:
             raise admitted
         if not admitted:
             return Verdict.DENIED, _NO_EDITS
+        if not request.is_http and not self._takes_bytes and self.server is not None:
+            raise NotModelled(title(self.server), "what is not HTTP, on a port that is said to be, is not modelled")
         if best is not None:
             changes = _changes(best)
         if http and self._limit is not None:
