@@ -86,9 +86,9 @@ def rule_changes(subject: str, was: Sequence[R], now: Sequence[R]) -> Iterator[P
 def _other_callers(before: Allow | Deny, after: Allow | Deny) -> str:
     """Who is added and who is removed, of callers with names; else who they were and are."""
     may = words.may_text(after)
-    if before.callers.anyone is not None or after.callers.anyone is not None:
-        return f"{words.callers_text(before.callers)} → {words.callers_text(after.callers)} {may}"
     old, new = words.callers_names(before.callers), words.callers_names(after.callers)
+    if before.callers.anyone is not None or after.callers.anyone is not None or set(old).isdisjoint(new):
+        return f"{words.callers_text(before.callers)} → {words.callers_text(after.callers)} {may}"
     added, removed = [one for one in new if one not in old], [one for one in old if one not in new]
     if not removed:
         return f"{' and '.join(added)} added to those who {may}"

@@ -44,15 +44,16 @@ def is_secret(name: str) -> bool:
 
 
 def duration(ms: int) -> str:
-    """A duration as it is written in a policy: ``5h``, ``1m30s``, ``250ms``.
+    """A duration as it is written in a policy: ``5h``, ``1m30s``, ``1500ms``.
 
     Args:
         ms: milliseconds.
     """
-    seconds, rest = divmod(ms, 1000)
-    minutes, seconds = divmod(seconds, 60)
+    if ms % 1000:
+        return f"{ms}ms"
+    minutes, seconds = divmod(ms // 1000, 60)
     hours, minutes = divmod(minutes, 60)
-    parts = ((hours, "h"), (minutes, "m"), (seconds, "s"), (rest, "ms"))
+    parts = ((hours, "h"), (minutes, "m"), (seconds, "s"))
     return "".join(f"{count}{unit}" for count, unit in parts if count) or "0s"
 
 

@@ -136,5 +136,9 @@ def owner(ref: ObjectRef, plan: Plan) -> Service | None:
         ref: of the object.
         plan: with the services.
     """
-    mine = [s for s in plan.services_in(ref.namespace) if ref.name == s.name or ref.name.startswith(f"{s.name}-")]
+    mine = [
+        s
+        for s in plan.services_in(ref.namespace)
+        if ref.name == s.name or ref.name.startswith((f"{s.name}-", f"{s.name}."))
+    ]
     return max(mine, key=lambda service: len(service.name), default=None)

@@ -18,6 +18,7 @@ from meshdsl.compare.report import Risk, RiskFinding
 from meshdsl.compare.risk_traffic import at, lost_traffic, new_traffic, traffic
 from meshdsl.diagnostics import Origin
 from meshdsl.plan.intent import Namespace, Plan, Proxy, Service
+from meshdsl.plan.requests import Path, PathKind
 from meshdsl.plan.rights import Allow, Anyone, Mtls, MtlsMode
 
 
@@ -139,6 +140,8 @@ def _plain_text(was: Service, now: Service, compiled: Service) -> Iterator[RiskF
     if not (was.access.closed and now.access.closed) or now.effective_mtls is MtlsMode.STRICT:
         return
     before = [] if was.effective_mtls is MtlsMode.STRICT else [one for rule in _at_all(was) for one in _asked(rule)]
+    # A mesh that opens declared probes by a rule of its own lets in the kubelet, as the others do without one.
+    before += [("GET", Path(PathKind.EXACT, probe.path), None, None) for probe in compiled.probes]
     found = [rule for rule in _at_all(now) if not all(_is_within(one, before) for one in _asked(rule))]
     if found:
         what = " or ".join(dict.fromkeys(map(words.asked_text, found)))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from meshdsl.compare.report import DiffReport, RiskFinding
 from meshdsl.diagnostics import Diagnostic, Origin, Severity
-from meshdsl.report.diff_words import RISK_CODES, UNKNOWN_CODE, DiffDocument, unknown_rows
+from meshdsl.report.diff_words import RISK_CODES, UNKNOWN_CODE, DiffDocument, risk_rows, unknown_rows
 from meshdsl.report.finding import shown
 
 
@@ -22,7 +22,7 @@ def diagnostics(document: DiffDocument) -> tuple[Diagnostic, ...]:
 
 
 def _report(report: DiffReport, document: DiffDocument) -> Iterator[Diagnostic]:
-    for finding in report.risks:
+    for finding in risk_rows(report):
         origin, reason = _place(finding, document)
         yield Diagnostic(
             RISK_CODES[finding.risk],

@@ -30,6 +30,7 @@ from meshdsl.report.diff_words import (
     place,
     policy_rows,
     remarks,
+    risk_rows,
     summary,
     title,
     unknown_rows,
@@ -93,6 +94,7 @@ class Section:
     tiles: tuple[tuple[str, str, int], ...]
     cards: tuple[Card, ...]
     aside: tuple[tuple[ObjectChange, str], ...]
+    risks: tuple[RiskFinding, ...]
     policy: tuple[PolicyChange, ...]
     access: tuple[Together, ...]
     unknown: tuple[UnknownRow, ...]
@@ -149,7 +151,8 @@ def _section(report: DiffReport, document: DiffDocument) -> Section:
     said = aside(report, show_foreign=document.show_foreign) if "fields" in document.views else []
     counted = Counter(change.action for change in report.objects)
     tiles = [(action.value, _WORDS[action], counted[action]) for action in Action]
-    tiles += [("risk", "risks" if len(report.risks) != 1 else "risk", len(report.risks))]
+    found = tuple(risk_rows(report))
+    tiles += [("risk", "risks" if len(found) != 1 else "risk", len(found))]
     tiles += [("unknown", "not known", len(report.unknown))]
     return Section(
         report,
@@ -158,6 +161,7 @@ def _section(report: DiffReport, document: DiffDocument) -> Section:
         tuple(tile for tile in tiles if tile[2]),
         cards,
         tuple((change, one_line("; ".join(words))) for change, words in said),
+        found,
         tuple(policy_rows(report)),
         tuple(together(report.access)),
         tuple(unknown_rows(report)),

@@ -24,6 +24,7 @@ from meshdsl.report.diff_words import (
     place,
     policy_rows,
     remarks,
+    risk_rows,
     signed_lines,
     summary,
     title,
@@ -110,7 +111,7 @@ def _risks(report: DiffReport, document: DiffDocument) -> Iterator[_Block]:
     if not report.risks:
         return
     yield _Block("\n### Risks\n\n| Risk | What | Where |\n| --- | --- | --- |\n")
-    for finding in report.risks:
+    for finding in risk_rows(report):
         mark = "⛔" if finding.risk in document.fail_on else "⚠️"
         where = place(finding.origins, document.base)
         cells = (f"{mark} **{finding.risk}**", escaped(finding.sentence), f"`{_code(where)}`" if where else "")

@@ -18,6 +18,7 @@ from meshdsl.report.diff_words import (
     place,
     policy_rows,
     remarks,
+    risk_rows,
     signed_lines,
     summary,
     title,
@@ -92,7 +93,7 @@ class _Writer:
     def risks(self, report: DiffReport) -> Iterator[str]:
         width = max((len(finding.risk) for finding in report.risks), default=0)
         lines = []
-        for finding in report.risks:
+        for finding in risk_rows(report):
             name = self.paint(_BOLD + _RED, f"{finding.risk.value:<{width}}")
             words = f"{name}  {one_line(finding.sentence)}"
             lines.append(self.row(words, place(finding.origins, self.document.base)))

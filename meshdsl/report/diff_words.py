@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from itertools import groupby, zip_longest
 from math import isfinite
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from meshdsl.compare.access.sentences import listed, together
 from meshdsl.compare.live import Scope, Unknown
@@ -25,6 +25,7 @@ from meshdsl.compare.report import (
     ObjectChange,
     PolicyChange,
     Risk,
+    RiskFinding,
 )
 from meshdsl.diagnostics import Diagnostic, Origin
 from meshdsl.render import MAX_DEPTH, render
@@ -50,6 +51,8 @@ UNKNOWN_CODE: Final = "MESH870"
 
 MASK: Final = "(masked)"
 """What stands in place of a credential."""
+
+Said = TypeVar("Said", PolicyChange, RiskFinding)
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
@@ -121,7 +124,7 @@ def summary(report: DiffReport) -> str:
         meant = meanings(report)
         # A change of meaning without one of an object is rare: two objects may say the same.
         parts = [f"no object differs, {number(meant, 'meaning')} changed" if meant else _agreement(report)]
-    parts += [number(len(report.risks), "risk")] if report.risks else []
+    parts += [number(len(risk_rows(report)), "risk")] if report.risks else []
     parts += [f"{len(report.unknown):,} not known"] if report.unknown else []
     return "; ".join(parts)
 
@@ -134,25 +137,35 @@ def _agreement(report: DiffReport) -> str:
 
 def policy_rows(report: DiffReport) -> list[PolicyChange]:
     """The policy view for people: what one policy means for several services of a namespace is one row."""
-    groups: dict[tuple[object, ...], list[PolicyChange]] = {}
-    for change in report.policy:
-        found = re.search(rf"(?<![\w/.-]){re.escape(change.subject)}(?![\w/.-])", change.sentence)
-        namespace, slash, _ = change.subject.partition("/")
+    return _of_services(report.policy)
+
+
+def risk_rows(report: DiffReport) -> list[RiskFinding]:
+    """The risks for people: what one line means for several services of a namespace is one row."""
+    rows: list[RiskFinding] = []
+    for _, found in groupby(report.risks, key=lambda one: one.risk):
+        rows += _of_services(tuple(found))
+    return rows
+
+
+def _of_services(said: Sequence[Said]) -> list[Said]:
+    """Sentences that differ in their subjects alone, and stand on one line, as one each."""
+    groups: dict[tuple[object, ...], list[Said]] = {}
+    for one in said:
+        found = re.search(rf"(?<![\w/.-]){re.escape(one.subject)}(?![\w/.-])", one.sentence)
+        namespace, slash, _ = one.subject.partition("/")
         if found is None or not slash:
-            groups[change.subject, change.sentence, len(groups)] = [change]
+            groups[one.subject, one.sentence, len(groups)] = [one]
             continue
-        before, after = change.sentence[: found.start()], change.sentence[found.end() :]
-        groups.setdefault((namespace, before, after, change.origins), []).append(change)
-    return [_policy_row(found) for found in groups.values()]
+        around = (one.sentence[: found.start()], one.sentence[found.end() :])
+        groups.setdefault((namespace, *around, one.origins[:1]), []).append(one)
+    return [_of_all(found) for found in groups.values()]
 
 
-def _policy_row(found: Sequence[PolicyChange]) -> PolicyChange:
+def _of_all(found: Sequence[Said]) -> Said:
     first = found[0]
-    if len(found) == 1:
-        return first
     subjects = listed(tuple(dict.fromkeys(one.subject for one in found)))
-    sentence = first.sentence.replace(first.subject, subjects, 1)
-    return replace(first, sentence=sentence)
+    return first if len(found) == 1 else replace(first, sentence=first.sentence.replace(first.subject, subjects, 1))
 
 
 _CANNOT = re.compile(r'(User "[^"]*") cannot \w+ resource')

@@ -256,7 +256,7 @@ def test_a_service_that_comes_or_goes_is_said() -> None:
     assert [c.sentence for c in access.changes(closed, rest)] == ["prod/payments is gone: nobody may call it"]
     assert [c.sentence for c in access.changes(rest, open_)] == ["prod/payments is new: everyone may call it"]
     assert [c.sentence for c in access.changes(rest, closed)] == [
-        "prod/payments is new: prod/web may now call prod/payments"
+        "prod/payments is new: prod/web may call it"
     ]
 
 

@@ -292,6 +292,23 @@ def test_a_policy_of_a_namespace_is_said_once_for_its_services() -> None:
     assert len(json.loads(shown("json", report))["clusters"][0]["policy"]) == 4
 
 
+def test_risks_of_one_line_are_said_once_for_its_services() -> None:
+    found = tuple(
+        RiskFinding(risk, name, f"{risk.value} from {name}", (*origin(3), *origin(line)))
+        for risk in (Risk.REMOVED_BREAKER, Risk.REMOVED_TIMEOUT)
+        for line, name in enumerate(("prod/a", "prod/b"), 10)
+    )
+    report = replace(empty(), risks=found)
+    few: tuple[DiffFormat, ...] = ("text", "markdown", "html", "github")
+    for format_ in few:
+        text = shown(format_, report)
+        assert [text.count(f"{risk} from prod/a and prod/b") for risk in ("removed-breaker", "removed-timeout")] == [
+            1,
+            1,
+        ]
+    assert len(json.loads(shown("json", report))["clusters"][0]["risks"]) == 4
+
+
 def test_risks_of_a_namespace_and_of_objects_are_found_by_its_name() -> None:
     found = tuple(
         RiskFinding(Risk.WEAKENED_MTLS, subject, "x")

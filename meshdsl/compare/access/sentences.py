@@ -73,11 +73,10 @@ def subject_of(name: str) -> str:
 def change_of(service: Compared, row: Row, *, widened: bool) -> AccessChange:
     """A row, with its sentence."""
     subject = subject_of(service.name)
-    new = f"{subject} is new: " if service.appears else ""
     callers = service.callers.words(row.callers)
     if row.is_all:
         sentence = f"{_all(service, row, callers, widened=widened)} {subject}{DENIED if row.denied else ''}"
-        return AccessChange(service.name, widened, callers, (), (), (), f"{new}{sentence}")
+        return AccessChange(service.name, widened, callers, (), (), (), _of_new(service, sentence))
     methods, paths = _methods(service.space, row.methods), service.space.paths.words(row.paths)
     named = bool(methods) and not methods[0].startswith(EXCEPT)
     what = listed(methods, "or") if named else "call"
@@ -100,7 +99,18 @@ def change_of(service: Compared, row: Row, *, widened: bool) -> AccessChange:
         sentence += f" (whether {listed(tuple(f'Regex({one!r})' for one in undecided))} overlap cannot be decided)"
     if not service.space.headers.is_exact:
         sentence += " (not every combination of headers was looked at)"
-    return AccessChange(service.name, widened, callers, row.ports, methods, paths, f"{new}{sentence}", conditions)
+    return AccessChange(
+        service.name, widened, callers, row.ports, methods, paths, _of_new(service, sentence), conditions
+    )
+
+
+def _of_new(service: Compared, sentence: str) -> str:
+    """A sentence about a service that was not there before, which nobody could call."""
+    if not service.appears:
+        return sentence
+    subject = subject_of(service.name)
+    said = sentence.replace(" may now also ", " may ", 1).replace(" may now ", " may ", 1)
+    return f"{subject} is new: {said.replace(f' of {subject}', '', 1).replace(f' call {subject}', ' call it', 1)}"
 
 
 def _all(service: Compared, row: Row, callers: tuple[str, ...], *, widened: bool) -> str:
