@@ -1,7 +1,8 @@
 """What changes between the access rules of two plans, rule by rule: one sentence for a rule that was changed.
 
-A rule has no name. Two of them are taken for one that was changed if they have the same callers, or are about the same
-requests, and no other rule that changed has: that is how a policy file is edited. It knows rules alone.
+A rule has no name. Two of them are taken for one that was changed if they agree in all but the methods, the paths or
+the callers, or at least in the callers, and no other rule that changed does: that is how a policy file is edited. It
+knows rules alone.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Generic, TypeVar
 from meshdsl.compare import policy_words as words
 from meshdsl.compare.report import PolicyChange
 from meshdsl.diagnostics import Origin
-from meshdsl.plan.rights import Allow, Callers, Deny
+from meshdsl.plan.rights import Allow, Deny
 
 R = TypeVar("R", Allow, Deny)
 
@@ -43,7 +44,12 @@ def paired(was: Sequence[R], now: Sequence[R]) -> Paired[R]:
     gone = [rule for rule in dict.fromkeys(was) if rule not in now]
     new = [rule for rule in dict.fromkeys(now) if rule not in was]
     changed: list[tuple[R, R]] = []
-    ways: tuple[Callable[[R], object], ...] = (_callers, words.asked_text)
+    ways: tuple[Callable[[R], object], ...] = (
+        lambda rule: (rule.callers, rule.paths, rule.headers, rule.ports),
+        lambda rule: (rule.callers, rule.methods, rule.headers, rule.ports),
+        words.asked_text,
+        lambda rule: rule.callers,
+    )
     for alike in ways:
         for rule in list(new):
             mine = [other for other in new if alike(other) == alike(rule)]
@@ -55,10 +61,6 @@ def paired(was: Sequence[R], now: Sequence[R]) -> Paired[R]:
     order = {id(rule): index for index, rule in enumerate(now)}
     changed.sort(key=lambda pair: order[id(pair[1])])
     return Paired(tuple(changed), tuple(new), tuple(gone))
-
-
-def _callers(rule: Allow | Deny) -> Callers:
-    return rule.callers
 
 
 def rule_changes(subject: str, was: Sequence[R], now: Sequence[R]) -> Iterator[PolicyChange]:

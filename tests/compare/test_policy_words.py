@@ -8,6 +8,7 @@ import pytest
 
 from meshdsl.compare.policy_access import paired, rule_changes
 from meshdsl.compare.policy_words import duration
+from meshdsl.plan.requests import Path, PathKind
 from meshdsl.plan.rights import Account, Allow, Anyone, Callers, Deny
 from meshdsl.values import milliseconds
 
@@ -54,6 +55,16 @@ def test_a_rule_with_other_callers_is_one_rule_that_changed(was: Callers, now: C
     ]
     found = paired((Allow(was), Allow(was, ports=(1,))), (Allow(now), Allow(was, ports=(1,))))
     assert (len(found.changed), found.new, found.gone) == (1, (), ())
+
+
+def test_of_many_rules_of_the_same_callers_each_is_the_one_that_changed() -> None:
+    def rules(method: str) -> tuple[Allow, ...]:
+        return tuple(Allow(names("a"), methods=(method,), paths=(Path(PathKind.EXACT, path),)) for path in ("/x", "/y"))
+
+    assert [one.sentence for one in rule_changes("prod/api", rules("GET"), rules("PUT"))] == [
+        f"allow of prod/api: prod/a may make GET requests to {path} → may make PUT requests to {path}"
+        for path in ("/x", "/y")
+    ]
 
 
 def test_a_deny_is_said_as_one_on_both_sides() -> None:
