@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import meshdsl
+from meshdsl.compare.access import gaps
 from meshdsl.compare.applying import after_apply
 from meshdsl.compare.diff import diff
 from meshdsl.compare.documents import kind_of
@@ -452,3 +453,12 @@ def test_a_risk_is_not_promised_of_what_could_not_be_read() -> None:
     lost = Unknown(Scope(kind, "prod"), "forbidden", "forbidden")
     found = diff(made, snapshot(there, unknown=(lost,), scopes=frozenset()))
     assert [one.risk for one in found.risks if one.risk is not Risk.BREAKING_ORDER] == []
+
+
+def test_a_service_that_is_damaged_in_a_dump_makes_nothing_fail() -> None:
+    broken = [foreign("v1", "Service", "api", {"selector": {"app": "api"}, "ports": ports}) for ports in ("x", [{}])]
+    broken.append(foreign("v1", "Service", "api", {"selector": {"app": "api"}, "ports": [{"port": [1]}, None]}))
+    made = bundle("istio")
+    for one in broken:
+        (note, *_) = gaps([one], made.target, made.plan, all_services=False)
+        assert note == "Service prod/api has no port 8080 (none): what the policies say of it holds nowhere"

@@ -158,7 +158,8 @@ class _Gaps:
                 f"Service {service} selects pods by {_labels(labels)}, and its policies are for pods by"
                 f" {_labels(wanted)}"
             )
-        ports = {port.get("port"): port for port in map(mapping_of, list_of(spec.get("ports")))}
+        every = map(mapping_of, list_of(spec.get("ports")))
+        ports = {number: port for port in every if isinstance(number := port.get("port"), int)}
         for port in service.ports:
             there = ports.get(port.number)
             if there is None:
