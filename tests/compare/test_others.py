@@ -456,9 +456,9 @@ def test_a_risk_is_not_promised_of_what_could_not_be_read() -> None:
 
 
 def test_a_service_that_is_damaged_in_a_dump_makes_nothing_fail() -> None:
-    broken = [foreign("v1", "Service", "api", {"selector": {"app": "api"}, "ports": ports}) for ports in ("x", [{}])]
-    broken.append(foreign("v1", "Service", "api", {"selector": {"app": "api"}, "ports": [{"port": [1]}, None]}))
+    damaged: list[Any] = ["x", [{}], [{"port": [1]}, None]]
     made = bundle("istio")
-    for one in broken:
+    for ports in damaged:
+        one = foreign("v1", "Service", "api", {"selector": {"app": "api"}, "ports": ports})
         (note, *_) = gaps([one], made.target, made.plan, all_services=False)
         assert note == "Service prod/api has no port 8080 (none): what the policies say of it holds nowhere"
