@@ -60,6 +60,15 @@ def test_a_namespace_that_is_no_longer_declared_is_open() -> None:
     assert "+ everyone may now call anything else in prod, which is no longer declared" in rows(report)
 
 
+def test_a_namespace_that_is_declared_was_there_before() -> None:
+    other = Service("other", Namespace("other"), port=80)
+    report = between((other,), (other, WEB))
+    assert rows(report) == ["+ prod/web is new: everyone may call it"]
+    assert "- nobody may call anything else in prod any more" in rows(
+        between((other,), (other, WEB, DefaultDeny(PROD)))
+    )
+
+
 @pytest.mark.parametrize("subject", [ORDERS, PROD])
 def test_who_is_kept_out_of_the_mesh_is_open(subject: Any) -> None:
     strict = MutualTls(subject, mode="strict")

@@ -36,6 +36,9 @@ def between(before: Plan, after: Plan, was: Target | None, now: Target) -> tuple
     gone = old.keys() - new.keys()
     for name in gone:
         new[name] = _undeclared(old[name], name, after)
+    for name in new.keys() - old.keys():
+        if name.endswith("/*"):  # a namespace is there before it is declared
+            old[name] = _undeclared(new[name], name, before)
     for name in old:
         if _leaves(name, before, after):
             new[name] = _opened(new[name])
