@@ -99,7 +99,10 @@ class LinkerdReading:
             return Answer(Verdict.UNKNOWN, traffic, None, probe, (str(error),))
         if changes and traffic is not None:
             traffic = replace(traffic, edits=traffic.edits | changes)
-        return Answer(verdict, traffic, bool(request.caller.account) and proxied, probe)
+        mtls: bool | None = bool(request.caller.account) and proxied
+        if mtls and service.namespace in self._objects.unlabelled:
+            mtls = None
+        return Answer(verdict, traffic, mtls, probe)
 
     def _service(self, request: Request) -> KubeService:
         service = self.inventory.services.get(request.service)

@@ -27,7 +27,7 @@ from meshdsl.simulate.linkerd_authentication import (
     by_default,
     grants_on,
 )
-from meshdsl.simulate.linkerd_objects import Attached, Objects, selects
+from meshdsl.simulate.linkerd_objects import INJECT, Attached, Objects, selects
 from meshdsl.simulate.linkerd_outbound import chosen
 from meshdsl.simulate.linkerd_routes import (
     REDIRECT,
@@ -305,7 +305,7 @@ def _annotation(objects: Objects, namespace: str, pod: Labels, name: str) -> tup
 
 def _is_kept_out(objects: Objects, namespace: str, pod: Labels) -> bool:
     """Whether pods are told to run without a proxy. Where nobody says, somebody else has seen to their having one."""
-    found = _annotation(objects, namespace, pod, "linkerd.io/inject")
+    found = _annotation(objects, namespace, pod, INJECT)
     return found is not None and found[0] == "disabled"
 
 

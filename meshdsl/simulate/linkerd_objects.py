@@ -2,8 +2,8 @@
 
 Everything is indexed and nothing is judged: what an object says is read when a request depends on it. Objects of other
 groups than Linkerd's, Gateway API's, SMI's and Kubernetes' own Services, Namespaces and workloads are none of the
-mesh's business. A workload without pod labels (a part of one, as meshdsl emits it for the injector) says nothing,
-because it is not known which pods are its.
+mesh's business. A workload without pod labels (a part of one, as meshdsl emits it for the injector) says nothing about
+any pods, because it is not known which are its; whether a proxy is before those of its namespace is then not known.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from meshdsl.targets.base import at_least
 from meshdsl.targets.linkerd import Linkerd
 
 WORKLOADS: Final = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob", "Pod")
+INJECT: Final = "linkerd.io/inject"
 _ROUTES: Final = frozenset({"HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute"})
 _ELSEWHERE: Final = frozenset({"EgressNetwork", "ExternalWorkload", "Link"})
 """Of traffic that leaves the cluster, or enters it."""
@@ -80,6 +81,7 @@ class Objects:
         profiles: ServiceProfiles by namespace and name.
         splits: the TrafficSplits of each Service.
         pods: of the workloads with labels.
+        unlabelled: the namespaces in which some workload without labels is told to run without a proxy.
         strange: what is of Linkerd and is not known here, by its namespace.
     """
 
@@ -97,6 +99,7 @@ class Objects:
     profiles: dict[tuple[str, str], Body] = field(default_factory=dict)
     splits: dict[str, list[Body]] = field(default_factory=dict)
     pods: list[Pods] = field(default_factory=list)
+    unlabelled: set[str] = field(default_factory=set)
     strange: dict[str, list[NotModelled]] = field(default_factory=dict)
 
     @classmethod
@@ -175,6 +178,8 @@ class Objects:
         template = body if body["kind"] == "Pod" else spec.get("template") or {}
         metadata, pod = template.get("metadata") or {}, template.get("spec") or {}
         if not metadata.get("labels"):
+            if (metadata.get("annotations") or {}).get(INJECT) == "disabled":
+                self.unlabelled.add(namespace_of(body))
             return
         containers = [*(pod.get("initContainers") or ()), *(pod.get("containers") or ())]
         ports = {p["name"]: p["containerPort"] for c in containers for p in c.get("ports") or () if p.get("name")}

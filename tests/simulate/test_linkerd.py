@@ -623,6 +623,20 @@ def test_pods_without_a_proxy_enforce_nothing() -> None:
     assert (seen(answer), answer.mtls) == ("demo", False)
 
 
+def test_a_workload_that_does_not_say_which_pods_are_its_leaves_it_open_whether_they_have_a_proxy() -> None:
+    template = {"metadata": {"annotations": {"linkerd.io/inject": "disabled"}}}
+    part = made("StatefulSet", "batch", {"template": template}, group="apps/v1")
+    assert read([part]).answer(get()).mtls is None
+    assert read([part]).answer(get(caller=OUTSIDE)).mtls is False
+    assert read([{**part, "metadata": {"name": "batch", "namespace": "other"}}]).answer(get()).mtls is True
+
+
+def test_bytes_on_a_port_that_is_said_to_be_for_requests_alone_are_not_known() -> None:
+    connection = get("", method="")
+    assert who([server(proxyProtocol="HTTP/2", accessPolicy="all-authenticated")], connection)[:2] == ["unknown"] * 2
+    assert who([server(proxyProtocol="HTTP/2")], connection) == NOBODY
+
+
 def test_the_route_of_a_server_sees_the_headers_that_the_caller_s_proxy_made() -> None:
     modify = {"set": [{"name": "x", "value": "1"}]}
     filters = [{"type": "RequestHeaderModifier", "requestHeaderModifier": modify}]
@@ -817,3 +831,99 @@ def test_reasons_never_change_an_answer() -> None:
 
 def test_the_inventory_has_the_services_among_the_objects() -> None:
     assert set(read([]).inventory.services) == set(inventory().services)
+
+
+@pytest.mark.parametrize(
+    ("objects", "named"),
+    [
+        ([route(rule(to("v1"), filters=[{"type": "RequestRedirect", "requestRedirect": {}}]))], "beside a redirect"),
+        (
+            [route(rule(to("v1"), filters=[{"type": "ResponseHeaderModifier"}]), group=POLICY)],
+            "the API does not take it",
+        ),
+        (
+            [
+                route(
+                    rule(
+                        filters=[
+                            {
+                                "type": "RequestRedirect",
+                                "requestRedirect": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/b"}},
+                            }
+                        ]
+                    )
+                )
+            ],
+            "ReplacePrefixMatch is not modelled",
+        ),
+        (
+            [
+                route(
+                    rule(
+                        to("v1", 1),
+                        to(
+                            "v2",
+                            1,
+                            filters=[
+                                {"type": "RequestHeaderModifier", "requestHeaderModifier": {"remove": ["x"]}},
+                            ],
+                        ),
+                    )
+                )
+            ],
+            "header edits of a part of the requests",
+        ),
+        ([service({"config.linkerd.io/opaque-ports": "http"})], "whether port 80 is among http"),
+        ([server(), policy(("Other", "x"))], "Other is refused by the mesh"),
+        (
+            [server(), policy(WHO), made("MeshTLSAuthentication", "who", {"identities": ["*"], "identityRefs": []})],
+            "either identities or identityRefs",
+        ),
+        (
+            [
+                server(accessPolicy="all-authenticated"),
+                on_server(rule(filters=[{"type": "RequestRedirect", "requestRedirect": {}}])),
+            ],
+            "a redirect by the callee's proxy",
+        ),
+        ([service(spec={"type": "ExternalName"})], "an ExternalName is not modelled"),
+        ([made("ServiceMirror", "x", group="linkerd.io/v1")], "ServiceMirror default/x"),
+        ([{**route(V1), "spec": {"parentRefs": route(V1)["spec"]["parentRefs"], "odd": 1}}], "HTTPRoute default/r odd"),
+        ([profile(routes=[{"name": "x", "condition": {"pathRegex": "(?=x)"}}])], "pathRegex"),
+        ([*workloads()[:1], *workloads(annotations={"config.linkerd.io/default-inbound-policy": "deny"})], "several"),
+    ],
+)
+def test_what_is_not_modelled_is_named(objects: list[Body], named: str) -> None:
+    assert named in unknown(read(objects).answer(get()))
+
+
+def test_edits_of_every_backend_alike_are_edits_of_the_rule() -> None:
+    alike = [{"type": "RequestHeaderModifier", "requestHeaderModifier": {"remove": ["X"]}}]
+    found = traffic([route(rule(to("v1", 1, filters=alike), to("v2", 1, filters=alike)))])
+    assert found.edits == {("request", "remove", "x", "")}
+
+
+def test_a_grpc_route_matches_headers_beside_a_method() -> None:
+    exact = calls("p.S", headers=[{"name": "X", "value": "1"}])
+    regex = calls("p.S", headers=[{"name": "x", "value": "a|ab", "type": "RegularExpression"}])
+    objects = [route(rule(to("v1"), matches=[exact]), rule(to("v2"), matches=[regex]), kind="GRPCRoute")]
+    call = get("/p.S/M", method="POST")
+    for value, found in (("1", "v1"), ("a", "v2"), ("ab", "404"), ("2", "404")):
+        assert asked(objects, replace(call, headers={"x": value}), protocol="grpc") == found
+    assert "whether requests to the port are HTTP/2" in unknown(read(objects, protocol="tcp").answer(call))
+
+
+def test_a_header_that_the_caller_s_proxy_removed_is_gone_for_the_callee() -> None:
+    filters = [{"type": "RequestHeaderModifier", "requestHeaderModifier": {"remove": ["x"]}}]
+    looked_at = {"headers": [{"name": "x", "value": "1"}]}
+    objects = [
+        route(rule(filters=filters)), server(accessPolicy="all-unauthenticated"), on_server(rule(matches=[looked_at]))
+    ]  # fmt: skip
+    assert who(objects, get(headers={"x": "1"})) == ["404", "404", "200"]
+
+
+def test_a_timeout_of_a_profile_that_does_not_parse_is_none() -> None:
+    routes = [{"name": "a", "condition": {"method": "GET"}, "timeout": "soon"}]
+    assert traffic([profile(routes=routes)]).timeout is None
+    found = explained([profile(routes=routes)], get())
+    assert "route a matches" in [one.text for one in found]
