@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from meshdsl.cluster.kubectl import KubectlCluster
     from meshdsl.compare.access.model import AccessReason
-    from meshdsl.compare.diff import diff
+    from meshdsl.compare.diff import diff, stale
     from meshdsl.compare.live import Cluster
     from meshdsl.compare.reach.answers import AccessAnswer, AccessCell, AccessMatrix, AccessRow, Reach
     from meshdsl.compare.reach.graph import GraphEdge, GraphNode, MeshGraph, graph
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "meshdsl.cluster.kubectl": ("KubectlCluster",),
     "meshdsl.compare.access.model": ("AccessReason",),
-    "meshdsl.compare.diff": ("diff",),
+    "meshdsl.compare.diff": ("diff", "stale"),
     "meshdsl.compare.live": ("Cluster",),
     "meshdsl.compare.reach.answers": ("AccessAnswer", "AccessCell", "AccessMatrix", "AccessRow", "Reach"),
     "meshdsl.compare.reach.graph": ("GraphEdge", "GraphNode", "MeshGraph", "graph"),
@@ -189,6 +189,7 @@ __all__ = [
     "graph",
     "load",
     "question",
+    "stale",
     "trace",
     "trace_objects",
 ]

@@ -54,6 +54,7 @@ def build(
 @click.option("--fail-on", multiple=True, metavar="RISK,…", help="Exit 1 on these risks only, such as widened-access.")
 @click.option("--adopt", is_flag=True, help="Compare objects that are not ours as if they were.")
 @click.option("--show-foreign", is_flag=True, help="Show fields that others set.")
+@click.option("--pods", is_flag=True, help="Count the pods that each changed object selects; tell what selects none.")
 @click.option("--server-side", is_flag=True, help="Show what the API server answers to a dry-run apply.")
 @click.option("--timeout", default=60.0, type=click.FloatRange(0.1, 86_400), show_default=True, help="In seconds.")
 @click.option("--show-rbac", is_flag=True, help="Print the smallest ClusterRole that this diff needs, and end.")

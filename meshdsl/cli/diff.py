@@ -49,6 +49,7 @@ class Options:
         server_side: ask the API server by dry-run applies.
         adopt: compare objects that are not ours as if they were.
         show_foreign: show fields that others set.
+        pods: say how many pods a changed object selects, and which object selects none.
         timeout: seconds for all that one cluster is asked.
         fail_on: names of risks, each perhaps several with commas between; empty to fail on any difference.
         show_rbac: print the ClusterRole that the comparison needs, and nothing else.
@@ -62,6 +63,7 @@ class Options:
     server_side: bool = False
     adopt: bool = False
     show_foreign: bool = False
+    pods: bool = False
     timeout: float = 60.0
     fail_on: tuple[str, ...] = ()
     show_rbac: bool = False
@@ -126,6 +128,7 @@ def _check(options: Options) -> None:
         (options.context, "--context", "names a live cluster"),
         (options.server_side, "--server-side", "asks a live cluster"),
         (options.show_rbac, "--show-rbac", "is for a live cluster"),
+        (options.pods, "--pods", "asks a live cluster, and of a dump the pods in it are counted anyway"),
     ):
         if given:
             raise click.UsageError(f"{name} {why}: it does not go with --against")
@@ -160,9 +163,11 @@ def _bundles(found: Project, files: PolicyFiles, progress: Progress) -> Iterator
 def _role(bundles: Iterable[tuple[Job, Bundle]], options: Options) -> str:
     from meshdsl.cluster import cluster_role
     from meshdsl.compare.kinds import scopes_of
+    from meshdsl.compare.pods import of_pods
     from meshdsl.render import render
 
     scopes = {scope for _, bundle in bundles for scope in scopes_of(bundle.manifests, bundle.target)}
+    scopes |= set(of_pods(scopes)) if options.pods else set()
     return render(cluster_role(scopes, server_side=options.server_side))
 
 
@@ -178,6 +183,7 @@ def _live(console: Console, found: Project, options: Options, stack: ExitStack) 
         adopt=options.adopt,
         show_foreign=options.show_foreign,
         log=console.detail,
+        pods=options.pods,
     )
     stack.callback(side.close)
     side.begin(found.jobs[0])

@@ -65,15 +65,17 @@ class LiveSide:
     adopt: bool
     show_foreign: bool
     log: Callable[[str], None]
+    pods: bool = False
     notes: tuple[Diagnostic, ...] = ()
     begun: dict[str, KubectlCluster] = field(default_factory=dict)
 
     def begin(self, job: Job) -> None:
         """Reach for a cluster that :meth:`compare` will be asked for: meanwhile its policies can be compiled."""
         from meshdsl.compare.kinds import DRIVERS, OF_TARGET
+        from meshdsl.compare.pods import POD
 
         self.begun[job.name] = self._cluster(job)
-        self.begun[job.name].begin((*OF_TARGET[job.target.name], *DRIVERS))
+        self.begun[job.name].begin((*OF_TARGET[job.target.name], *DRIVERS, *((POD,) if self.pods else ())))
 
     def close(self) -> None:
         """End what was begun."""
@@ -90,11 +92,13 @@ class LiveSide:
         """Read the cluster through kubectl, and compare."""
         from meshdsl.compare.interest import Interest
         from meshdsl.compare.kinds import scopes_of
+        from meshdsl.compare.pods import of_pods
 
         context = self.context or job.context
         with self.begun.pop(job.name, None) or self._cluster(job) as cluster:
             scopes = scopes_of(bundle.manifests, bundle.target)
-            snapshot = cluster.snapshot(scopes, Interest(bundle.manifests))
+            asked = (*scopes, *of_pods(scopes)) if self.pods else scopes
+            snapshot = cluster.snapshot(asked, Interest(bundle.manifests))
             refused: tuple[Diagnostic, ...] = ()
             if self.server_side:
                 bundle, refused = answered(cluster, bundle, snapshot)

@@ -7,6 +7,7 @@ from typing import Final
 
 from meshdsl.compare.kinds import CRD, DRIVERS, NAMESPACE
 from meshdsl.compare.live import Kind, Scope
+from meshdsl.compare.pods import POD
 from meshdsl.values import Json
 
 _READ: Final = ("get", "list")
@@ -32,7 +33,7 @@ def cluster_role(
         an object to be rendered by ``meshdsl.render``.
     """
     kinds = {scope.kind for scope in scopes} | {NAMESPACE, CRD}
-    changed = kinds - {CRD, *DRIVERS} if server_side else set()
+    changed = kinds - {CRD, POD, *DRIVERS} if server_side else set()
     rules = [*_rules(kinds - changed, _READ), *_rules(changed, (*_DRY_RUN, *_READ))]
     rules.sort(key=lambda rule: (rule["apiGroups"], rule["resources"]))
     return {

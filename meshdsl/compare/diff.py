@@ -16,7 +16,7 @@ from meshdsl.compare.live import Cluster, LiveObject, Scope, Snapshot
 from meshdsl.compare.meaning import Meaning
 from meshdsl.compare.normalise import key_of, key_of_ref
 from meshdsl.compare.objects import Comparer, version_of
-from meshdsl.compare.pods import POD
+from meshdsl.compare.pods import of_pods
 from meshdsl.compare.report import DiffReport
 from meshdsl.compiler import Bundle
 from meshdsl.manifest import ObjectRef
@@ -50,7 +50,8 @@ def diff(
         adopt: take over objects that are in the way and not ours; else they are conflicts.
         show_foreign: tell what others have set on our objects even if nothing else differs.
         before: the plan that ``live`` was compiled from, if it is known. A bundle has its own.
-        pods: read the pods, too, and tell how many a changed object selects. It needs permission to list them.
+        pods: read the pods, too, and tell how many a changed object selects, and which object selects none. It needs
+            permission to list them.
 
     Returns:
         what differs; what could not be told is in its ``unknown``, and never shown as a difference.
@@ -101,9 +102,7 @@ def _snapshot(bundle: Bundle, live: Snapshot | Cluster | Bundle | Iterable[LiveO
     if isinstance(live, Iterable):
         return _of_objects(bundle, live)
     scopes = scopes_of(bundle.manifests, bundle.target)
-    namespaces = sorted({scope.namespace for scope in scopes if scope.namespace}) if pods else []
-    asked = [*scopes, *(Scope(POD, namespace) for namespace in namespaces)]
-    return live.snapshot(asked, Interest(bundle.manifests))
+    return live.snapshot([*scopes, *(of_pods(scopes) if pods else ())], Interest(bundle.manifests))
 
 
 def _of_bundle(other: Bundle) -> Snapshot:

@@ -180,7 +180,8 @@ class Comparer:
         clean = stripped(live, manifest.body)
         driver = self.drivers.of(live)
         notes = () if manifest.partial else notes_of(live)
-        if driver is None and not notes and agrees(manifest.body, clean):
+        idle = self.pods.selects_none(manifest.body)
+        if driver is None and not notes and not idle and agrees(manifest.body, clean):
             return
         ours, theirs, count = (manifest.body, clean, 0) if driver is None else masked(manifest.body, clean, driver)
         applied = key in self.applied
@@ -194,7 +195,7 @@ class Comparer:
         change = replace(self._change(manifest, comparison, clean, notes, driver, count), version=version_of(live))
         if change.fields:
             found.changes.append(change)
-        elif (self.show_foreign and change.foreign) or change.delegated or notes or change.dropped:
+        elif (self.show_foreign and change.foreign) or change.delegated or notes or idle or change.dropped:
             found.aside.append(change)
 
     def _compare_versions(self, comparison: Comparison, manifest: Manifest, live: LiveObject) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from meshdsl.compare.live import Kind, Snapshot
+from meshdsl.compare.live import Kind, Scope, Snapshot
 from meshdsl.compare.normalise import key_of, labels_of, mapping_of, metadata_of, text_of
 from meshdsl.values import Json
 
 POD: Final = Kind("", "v1", "Pod", "pods")
+
+
+def of_pods(scopes: Iterable[Scope]) -> tuple[Scope, ...]:
+    """What to ask for to know the pods that the objects of some scopes select: those of the same namespaces."""
+    return tuple(Scope(POD, namespace) for namespace in sorted({one.namespace for one in scopes} - {""}))
 
 
 class Pods:
@@ -28,12 +33,21 @@ class Pods:
 
     def notes(self, body: Mapping[str, Json]) -> tuple[str, ...]:
         """How many pods the selector of an object matches; nothing where there is none, or pods were not read."""
+        count = self._count(body)
+        return () if count is None else (f"its selector matches {count or 'no'} pod{'' if count == 1 else 's'}",)
+
+    def selects_none(self, body: Mapping[str, Json]) -> bool:
+        """Whether an object selects pods and there are none: it is worth a word even if nothing differs."""
+        return self._count(body) == 0
+
+    def _count(self, body: Mapping[str, Json]) -> int | None:
+        if not self._read:
+            return None
         namespace = text_of(metadata_of(body).get("namespace"))
         wanted = _selector(mapping_of(body.get("spec")))
         if not wanted or self._read.isdisjoint({namespace, ""}):
-            return ()
-        count = sum(wanted.items() <= labels.items() for labels in self._labels.get(namespace, ()))
-        return (f"its selector matches {count or 'no'} pod{'' if count == 1 else 's'}",)
+            return None
+        return sum(wanted.items() <= labels.items() for labels in self._labels.get(namespace, ()))
 
 
 def _selector(spec: Mapping[str, Any]) -> Mapping[str, Any]:

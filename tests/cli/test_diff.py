@@ -384,6 +384,7 @@ def test_a_folder_without_manifests_is_said(shop: Path, path: str) -> None:
         (["--against", "out", "--server-side"], "--server-side asks a live cluster"),
         (["--against", "out", "--context", "x"], "--context names a live cluster"),
         (["--against", "git:HEAD", "--show-rbac"], "--show-rbac is for a live cluster"),
+        (["--against", "out", "--pods"], "--pods asks a live cluster"),
         (["--fail-on", "widened-acces", "--against", "out"], "Did you mean 'widened-access'?"),
         (["--context", "x"], "choose one with --cluster; there are one, two"),
         ([], "these clusters have no context: one, two"),
@@ -409,7 +410,9 @@ def test_the_role_is_printed_without_a_cluster(shop: Path) -> None:
     assert "virtualservices" in done.stdout
     assert "httproutes" not in done.stdout
     assert "patch" not in done.stdout
+    assert "- pods\n" not in done.stdout
     assert "patch" in meshdsl("diff", "--cluster", "one", "--show-rbac", "--server-side", cwd=shop).stdout
+    assert "- pods\n" in meshdsl("diff", "--cluster", "one", "--show-rbac", "--pods", cwd=shop).stdout
 
 
 @pytest.mark.parametrize("format", ["sarif", "github"])

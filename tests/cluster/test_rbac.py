@@ -14,6 +14,7 @@ from meshdsl import Ambient, Istio, Linkerd
 from meshdsl.cluster import cluster_role
 from meshdsl.compare.kinds import DRIVERS, KINDS, OF_TARGET, scopes_of
 from meshdsl.compare.live import Scope
+from meshdsl.compare.pods import POD, of_pods
 from meshdsl.manifest import Manifest, ObjectRef, Phase
 from meshdsl.render import render
 from meshdsl.targets.base import Target
@@ -52,6 +53,15 @@ def test_a_dry_run_needs_to_patch_what_we_emit_and_only_that() -> None:
     assert role["canaries.flagger.app"] == {"get", "list"}
     assert role["customresourcedefinitions.apiextensions.k8s.io"] == {"get", "list"}
     assert not {verb for verbs in role.values() for verb in verbs} & {"update", "delete", "watch", "*"}
+
+
+@pytest.mark.parametrize("server_side", [False, True])
+def test_pods_may_be_read_if_they_are_asked_for_and_never_changed(server_side: bool) -> None:
+    asked = scopes(Istio(), "a", "b")
+    assert "pods." not in permissions(cluster_role(asked, server_side=server_side))
+    role = permissions(cluster_role([*asked, *of_pods(asked)], server_side=server_side))
+    assert role["pods."] == {"get", "list"}
+    assert of_pods(asked)[:2] == (Scope(POD, "a"), Scope(POD, "b"))
 
 
 def test_the_role_is_yaml_that_reads_back_and_is_in_order() -> None:

@@ -20,6 +20,7 @@ from meshdsl.compare.live import Scope, Snapshot, Unknown
 from meshdsl.compare.normalise import LAST_APPLIED, key_of
 from meshdsl.compare.offline import texts
 from meshdsl.compare.ownership import owner_of
+from meshdsl.compare.pods import POD
 from meshdsl.compare.report import ABSENT, Action, DiffReport
 from tests.compare.live import MESHES, bundle, changed, cluster, fields, snapshot, stored
 
@@ -385,6 +386,21 @@ def test_selectors_tell_how_many_pods_they_match() -> None:
     other = fields(made, snapshot([{**pods[0], "metadata": {**pods[0]["metadata"], "labels": {}}}])).objects  # type: ignore[dict-item]
     assert ("its selector matches no pods",) in [change.notes for change in other]
     assert all("selector" not in note for change in fields(made, snapshot([])).objects for note in change.notes)
+
+
+def test_an_object_that_agrees_and_selects_no_pod_is_worth_a_word_where_pods_were_read() -> None:
+    made = bundle("istio")
+    metadata = {"name": "p", "namespace": "prod", "labels": {"app": "other"}}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}
+    live = cluster(made)
+    assert not fields(made, live).aside
+    read = replace(live, objects=(*live.objects, pod), scopes=live.scopes | {Scope(POD, "prod")})
+    report = fields(made, read)
+    assert not report.objects
+    said = {change.ref.kind: change.notes for change in report.aside}
+    assert said["AuthorizationPolicy"] == ("its selector matches no pods",)
+    pod["metadata"] = {**metadata, "labels": {"app": "api"}}
+    assert "AuthorizationPolicy" not in {change.ref.kind for change in fields(made, read).aside}
 
 
 def test_a_report_knows_what_has_become_stale() -> None:
