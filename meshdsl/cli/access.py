@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from meshdsl import access as access_of
 from meshdsl.cli.console import Console
 from meshdsl.cli.diff import write_file
 from meshdsl.cli.diff_sides import OfflineSide, read_files
 from meshdsl.cli.project import Choice, Job, Project, project
 from meshdsl.compare.live import Snapshot
 from meshdsl.compare.reach.answers import AccessAnswer, AccessMatrix, By
-from meshdsl.compare.reach.report import AccessReport
+from meshdsl.compare.reach.report import AccessReport, asked
+from meshdsl.compare.reach.report import access as access_of
 from meshdsl.compiler import Bundle, meaning, meant_for
 from meshdsl.compiler import build as compile_for
 from meshdsl.diagnostics import Diagnostic, MeshdslError
@@ -178,9 +178,7 @@ def _bundle(found: Project, files: PolicyFiles, job: Job) -> Bundle:
 
 def _role(found: Project, files: PolicyFiles) -> str:
     from meshdsl.cluster import cluster_role
-    from meshdsl.compare.kinds import scopes_of
     from meshdsl.render import render
 
     bundles = [_bundle(found, files, job) for job in found.jobs]
-    scopes = {scope for bundle in bundles for scope in scopes_of(bundle.manifests, bundle.target)}
-    return render(cluster_role(scopes, server_side=False))
+    return render(cluster_role({scope for bundle in bundles for scope in asked(bundle.plan, bundle.target)}))

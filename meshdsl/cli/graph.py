@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from meshdsl import graph as graph_of
 from meshdsl.cli.console import Console
 from meshdsl.cli.diff import write_file
 from meshdsl.cli.project import Choice, project
 from meshdsl.compare.reach.graph import MeshGraph
+from meshdsl.compare.reach.graph import graph as graph_of
 from meshdsl.compiler import meaning, meant_for
 from meshdsl.loading.load import read
 from meshdsl.report.graph_report import graph_report

@@ -24,7 +24,8 @@ _NAME_PX: Final = 8.6
 _TEXT_PX: Final = 6.9
 _LABELS: Final = 40
 """Up to so many edges, they have labels; of more, titles alone."""
-_LOWEST: Final = 28
+_LOOP: Final = 28
+"""Room at the right for calls that turn round."""
 
 _STYLE: Final = """
 svg { background: #f6f7f9; font-family: system-ui, "Segoe UI", Helvetica, Arial, "DejaVu Sans", sans-serif; }
@@ -76,7 +77,7 @@ def _size(name: str, said: list[str]) -> tuple[float, float]:
 
 
 def _drawn(graph: MeshGraph, where: Layout, said: dict[str, list[str]], base: str) -> Iterator[str]:
-    width, height = where.width + 2 * _MARGIN, where.height + 2 * _MARGIN + _LOWEST
+    width, height = where.width + 2 * _MARGIN + _LOOP, where.height + 2 * _MARGIN
     yield (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
         f'viewBox="{-_MARGIN} {-_MARGIN} {width:.0f} {height:.0f}" role="img">'

@@ -28,6 +28,8 @@ from meshdsl import (
 )
 from meshdsl.compare.access import of_plan
 from meshdsl.compare.access.decide import patterns
+from meshdsl.compare.kinds import OF_TARGET
+from meshdsl.compare.live import Applied, Scope, Snapshot, Unknown
 from meshdsl.compare.reach.service import ServiceView
 from tests.compare.access_classes import cell, identity_bit
 from tests.reading import policies as meaning
@@ -390,3 +392,66 @@ def test_objects_are_not_read_for_a_plan_alone() -> None:
     bundle = meshdsl.build(meshdsl.PolicySet(inventory), meshdsl.Istio())
     with pytest.raises(TypeError, match="give the bundle"):
         meshdsl.access(bundle.plan, bundle)
+
+
+class Half:
+    """A cluster that answers everything but one kind."""
+
+    name = "half"
+
+    def __init__(self, bundle: meshdsl.Bundle, code: str) -> None:
+        self.bundle, self.code = bundle, code
+        self.asked: list[str] = []
+
+    def snapshot(self, scopes: Iterable[object], keep: object = None) -> Snapshot:
+        self.asked = sorted(map(str, scopes))
+        kind = next(kind for kind in OF_TARGET["istio"] if kind.kind == "AuthorizationPolicy")
+        unknown = (Unknown(Scope(kind, "prod"), "forbidden: user ci may not list them", self.code),)
+        return Snapshot(tuple(one.body for one in self.bundle.manifests), unknown=unknown)
+
+    def stream(self, scope: object) -> Iterable[dict[str, object]]:
+        raise NotImplementedError
+
+    def apply_dry_run(self, body: object) -> Applied:
+        raise NotImplementedError
+
+
+def test_what_could_not_be_read_is_named_and_no_row_is_made_up() -> None:
+    bundle = meshdsl.build(meshdsl.PolicySet((*inventory, Allow(api, callers=(web,)))), meshdsl.Istio())
+    cluster = Half(bundle, "forbidden")
+    report = meshdsl.access(bundle, cluster)
+    for answer in (report.to("prod/api"), report.caller("prod/web"), report.matrix()):
+        assert [one.reason for one in answer.unknown] == ["forbidden: user ci may not list them"]
+        assert not answer.is_complete
+    assert report.to("prod/api").rows == ()
+    assert report.matrix().services == ()
+    assert "AuthorizationPolicy.security.istio.io in istio-system" in cluster.asked
+    assert not any(scope.startswith(("Deployment", "DestinationRule")) for scope in cluster.asked)
+
+
+def test_a_kind_that_is_not_installed_has_no_objects_and_that_is_said() -> None:
+    bundle = meshdsl.build(meshdsl.PolicySet((*inventory, Allow(api, callers=(web,)))), meshdsl.Istio())
+    answer = meshdsl.access(bundle, Half(bundle, "not-installed")).to("prod/api")
+    assert answer.is_complete
+    assert "AuthorizationPolicy.security.istio.io is not installed" in answer.remarks
+    missing = meshdsl.access(bundle, Half(bundle, "not-in-dump")).to("prod/api")
+    assert missing.rows
+    assert not missing.is_complete
+
+
+def test_part_of_a_name_in_a_rule_of_others_matches_whom_it_matches() -> None:
+    bundle = meshdsl.build(meshdsl.PolicySet((*inventory, Allow(api, callers=(db,)))), meshdsl.Istio())
+    rule = {"from": [{"source": {"principals": ["*/sa/web"]}}]}
+    theirs = {
+        "apiVersion": "security.istio.io/v1",
+        "kind": "AuthorizationPolicy",
+        "metadata": {"name": "theirs", "namespace": "prod"},
+        "spec": {"selector": {"matchLabels": {"app": "api"}}, "rules": [rule]},
+    }
+    report = meshdsl.access(bundle, [*(one.body for one in bundle.manifests), theirs])
+    matrix = report.matrix()
+    assert [matrix.cell(f"prod/{name}", "prod/api").reach for name in ("web", "db", "api")] == ["all", "all", "none"]
+    assert [row.service for row in report.caller("account:elsewhere/web").rows if row.service == "prod/api"] == [
+        "prod/api"
+    ]
+    assert report.matrix("namespace").cell("prod", "prod").reach is Reach.SOME

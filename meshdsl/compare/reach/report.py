@@ -11,8 +11,8 @@ from meshdsl.compare.access import AccessModel, of_objects, of_plan
 from meshdsl.compare.access.decide import patterns
 from meshdsl.compare.access.model import AccessReason, ServiceAccess, Way
 from meshdsl.compare.interest import Interest
-from meshdsl.compare.kinds import scopes_of
-from meshdsl.compare.live import Cluster, LiveObject, Snapshot, Unknown
+from meshdsl.compare.kinds import OF_TARGET
+from meshdsl.compare.live import Cluster, LiveObject, Scope, Snapshot, Unknown
 from meshdsl.compare.reach.answers import AccessAnswer, AccessMatrix, AccessRow, By
 from meshdsl.compare.reach.matrix import matrix
 from meshdsl.compare.reach.service import ServiceView
@@ -75,7 +75,21 @@ def _snapshot(of: Bundle, live: Snapshot | Cluster | Bundle | Iterable[LiveObjec
         return Snapshot(tuple(one.body for one in live.manifests))
     if isinstance(live, Iterable):
         return Snapshot(tuple(live))
-    return live.snapshot(scopes_of(of.manifests, of.target), Interest(of.manifests))
+    return live.snapshot(asked(of.plan, of.target), Interest(of.manifests))
+
+
+def asked(plan: Plan, target: Target) -> tuple[Scope, ...]:
+    """What a cluster is asked for: what says who may call, in every namespace of the plan and in the mesh's own.
+
+    Also where the plan has no policies: others may have written some.
+    """
+    wanted = _KINDS[target.name] | {"Namespace", "Service"}
+    kinds = [kind for kind in OF_TARGET[target.name] if kind.kind in wanted]
+    found = {Scope(kind, space.name) for kind in kinds if kind.namespaced for space in plan.namespaces}
+    found |= {Scope(kind) for kind in kinds if not kind.namespaced}
+    root = str(getattr(target, "root_namespace", ""))
+    found |= {Scope(kind, root) for kind in kinds if root and kind.kind in _ISTIO}
+    return tuple(sorted(found))
 
 
 @dataclass(frozen=True)
