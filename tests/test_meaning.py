@@ -20,12 +20,13 @@ import pytest
 from hypothesis import HealthCheck, event, given, note, settings
 
 import meshdsl
+from meshdsl.simulate.linkerd import LinkerdReading
 from meshdsl.targets.base import Target
 from tests.reading import policies as meaning
 from tests.reading.ambient import Ambient as AmbientReading
 from tests.reading.istio import Istio as IstioReading
-from tests.reading.linkerd import Linkerd as LinkerdReading
 from tests.reading.questions import callers, questions
+from tests.reading.simulated import Simulated, inventory
 from tests.reading.situations import API, PROD, REFUSED, SITUATIONS, WEB
 from tests.reading.words import HTTP, MESH, Answer, Caller, Cluster, Request, Retries, Traffic
 from tests.strategies import policy_sets, targets
@@ -49,15 +50,13 @@ class Agreement:
         """On Linkerd the older route wins: whichever it is, the answer must be the same."""
         return [self.objects, self.objects[::-1]] if self.target.name == "linkerd" else [self.objects]
 
-    def _reading(self, objects: Sequence[Any]) -> IstioReading | AmbientReading | LinkerdReading:
+    def _reading(self, objects: Sequence[Any]) -> IstioReading | AmbientReading | Simulated:
         target, cluster = self.target, Cluster.of(self.policies.objects)
         services = sorted(objects, key=lambda one: one["kind"] != "Service")
         if isinstance(target, meshdsl.Istio):
             return IstioReading(services, cluster, root=target.root_namespace, trust_domain=target.trust_domain)
         if isinstance(target, meshdsl.Linkerd):
-            return LinkerdReading(
-                services, cluster, version=target.version, identity_trust_domain=target.identity_trust_domain
-            )
+            return Simulated(LinkerdReading(objects, inventory(self.policies, target), target))
         assert isinstance(target, meshdsl.Ambient)
         shared = [] if target.waypoint == "create" else [f"{ns}/{target.waypoint}" for ns in ("prod", "test", "front")]
         return AmbientReading(

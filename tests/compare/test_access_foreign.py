@@ -18,10 +18,12 @@ from meshdsl.compare import access
 from meshdsl.compare.access.decide import patterns
 from meshdsl.compare.access.difference import Comparison
 from meshdsl.compare.access.model import AccessModel
+from meshdsl.simulate.inventory import Inventory
+from meshdsl.simulate.linkerd import LinkerdReading
 from meshdsl.targets.base import Target
 from tests.compare.access_classes import cell, identity_bit, is_in
 from tests.reading.ambient import Ambient as AmbientReading
-from tests.reading.linkerd import Linkerd as LinkerdReading
+from tests.reading.simulated import Simulated
 from tests.reading.words import Caller, Cluster, Request
 
 Body = Mapping[str, Any]
@@ -344,12 +346,18 @@ def linkerd_objects(draw: st.DrawFn) -> list[Body]:
         targets += [("HTTPRoute", f"r{index}")] * 2
     for index in range(draw(st.integers(0, 5))):
         kind, name = draw(st.sampled_from(targets))
-        required = draw(st.lists(st.sampled_from(["everyone", "web", "prod", "all"]), max_size=2, unique=True))
+        required = draw(st.sampled_from([[], ["everyone"], ["web"], ["prod"]])) + draw(st.sampled_from([[], ["all"]]))
         references = [
-            {"kind": "NetworkAuthentication" if one == "all" else "MeshTLSAuthentication", "name": one}
+            {
+                "group": "policy.linkerd.io",
+                "kind": "NetworkAuthentication" if one == "all" else "MeshTLSAuthentication",
+                "name": one,
+            }
             for one in required
         ]
-        spec = {"targetRef": {"kind": kind, "name": name}, "requiredAuthenticationRefs": references}
+        group = {"Namespace": "", "Server": "policy.linkerd.io"}.get(kind, "gateway.networking.k8s.io")
+        target = {"group": group, "kind": kind, "name": name}
+        spec = {"targetRef": target, "requiredAuthenticationRefs": references}
         found.append(named("AuthorizationPolicy", f"p{index}", spec))
     return found
 
@@ -358,7 +366,7 @@ def linkerd_objects(draw: st.DrawFn) -> list[Body]:
 @given(linkerd_objects())
 def test_linkerd_is_read_as_it_decides(objects: list[Body]) -> None:
     compared, known = compared_with_nothing([*objects, SERVICE], meshdsl.Linkerd())
-    reading = LinkerdReading(objects, Cluster(()))
+    reading = Simulated(LinkerdReading(objects, Inventory(), meshdsl.Linkerd()))
     pod = frozenset({("app", "api")})
     for caller in (
         Caller(),
