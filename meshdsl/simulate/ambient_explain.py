@@ -58,11 +58,13 @@ def _reasons(reading: AmbientReading, request: Request, course: Course, answer: 
         rule = course.entry.rule
         parts = traffic_reasons(course.traffic, rule.where, lambda word: _field(rule.body, word))
         yield Reason(Stage.TRAFFIC, "the waypoint does this", rule.where, None, parts)
-    for door in course.doors:
-        plain = not caller.account
-        if not door.kept_out and not (plain and door.mtls.mode == STRICT):
-            seen = Seen(course.sent, course.principal)
-            yield access_reason(door.gate, seen, f"ztunnel before pods of {door.namespace} on port {door.port}")
+    seen = Seen(course.sent, course.principal)
+    judged = (
+        access_reason(door.gate, seen, f"ztunnel before pods of {door.namespace} on port {door.port}")
+        for door in course.doors
+        if not door.kept_out and (caller.account or door.mtls.mode != STRICT)
+    )
+    yield from dict.fromkeys(judged)  # the pods of several versions are mostly judged alike
 
 
 def _guard(reading: AmbientReading, request: Request, course: Course, guard: Guard) -> Reason:

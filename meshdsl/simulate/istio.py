@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from meshdsl.simulate.fields import Body, group_of
 from meshdsl.simulate.http_route import with_services
@@ -34,8 +34,6 @@ from meshdsl.simulate.words import Answer, Backend, Caller, Labels, NotModelled,
 
 if TYPE_CHECKING:
     from meshdsl.targets.istio import Istio
-
-_NO_ROUTE: Final = Verdict.NO_ROUTE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +57,15 @@ class Way:
     http: bool = False
 
 
+class Met(NamedTuple):
+    """A door that was come to: what the proxy there saw, and whether the connection was mTLS."""
+
+    target: Target
+    door: Door
+    seen: Seen
+    secured: bool
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Course:
     """What happened to a request, for those who ask why: each part is None where it did not come to that."""
@@ -67,8 +74,7 @@ class Course:
     sent: Request
     entry: Entry | None = None
     traffic: Traffic | None = None
-    arriving: Request | None = None
-    doors: tuple[tuple[Target, Door], ...] = ()
+    met: tuple[Met, ...] = ()
 
 
 class IstioReading:
@@ -151,7 +157,7 @@ class IstioReading:
             return self._arrive(way, request, (way.own,), None, None)
         entry = way.table.entry(request)
         if entry is None:
-            return Answer(_NO_ROUTE, mtls=None), Course(way, request)
+            return Answer(Verdict.NO_ROUTE), Course(way, request)
         action = entry.action
         traffic = action.traffic(request)
         targets = tuple(one for one in action.targets if one.backend.namespace)
@@ -221,29 +227,21 @@ class IstioReading:
         http = way.http and bool(request.method)
         arriving = request if traffic is None else edited(request, traffic.edits, traffic.path)
         authorities = (traffic.host,) if traffic is not None and traffic.host else way.authorities
-        met: list[tuple[Target, Door]] = []
+        met: list[Met] = []
         verdicts: set[bool] = set()
         mutual = True
         for target in targets:
             for door in self.doors(target.backend, http=http):
                 secured = door.is_mutual(request.caller, target.tls, target.where)
                 mutual = mutual and secured
-                verdicts.add(self._admits(way, door, arriving, authorities, secured=secured, http=http))
-                met.append((target, door))
+                token = self.others.token_of(arriving, door.namespace, door.pod, ()) if http else ""
+                seen = Seen(arriving, way.principal if secured else "", authorities, bool(token))
+                verdicts.add(_admits(door, seen, token, secured=secured))
+                met.append(Met(target, door, seen, secured))
         if len(verdicts) != 1:
             raise NotModelled(str(way.service), "the pods that a request may reach answer differently")
         verdict = Verdict.ALLOWED if verdicts.pop() else Verdict.DENIED
-        return Answer(verdict, traffic, mutual), Course(way, request, entry, traffic, arriving, tuple(met))
-
-    def _admits(
-        self, way: Way, door: Door, request: Request, authorities: tuple[str, ...], *, secured: bool, http: bool
-    ) -> bool:
-        token = self.others.token_of(request, door.namespace, door.pod, ()) if http and not door.kept_out else ""
-        seen = Seen(request, way.principal if secured else "", authorities, bool(token))
-        admitted = door.admits(seen, mutual=secured)
-        if admitted and token:
-            raise NotModelled(token, "whether it takes the token of the request is not known")
-        return admitted
+        return Answer(verdict, traffic, mutual), Course(way, request, entry, traffic, tuple(met))
 
     def _door(self, namespace: str, pod: Labels, port: int | str, *, http: bool) -> Door:
         self.others.check_workload(namespace, (pod,), sends=False)
@@ -251,6 +249,14 @@ class IstioReading:
         gate = self.authorization.at_pod(namespace, pod, port, reader)
         mtls = self.authentication.of(namespace, pod, port)
         return Door(namespace, pod, port, mtls, gate, self.enrolment.kept_out.get(namespace, ""))
+
+
+def _admits(door: Door, seen: Seen, token: str, *, secured: bool) -> bool:
+    """Whether a door lets in; whom it would let in with a token, it first looks at that."""
+    admitted = door.admits(seen, mutual=secured)
+    if admitted and token and not door.kept_out:
+        raise NotModelled(token, "whether it takes the token of the request is not known")
+    return admitted
 
 
 def _of_kind(objects: Sequence[Body], kind: str) -> list[Body]:

@@ -31,7 +31,7 @@ def explained(reading: IstioReading, request: Request) -> Answer:
         answer, course = reading.decide(request)
     except NotModelled as error:
         unknown = Reason(Stage.ROUTE, f"not known: {error.why}", error.where, None)
-        return Answer(Verdict.UNKNOWN, unknown=(str(error),), reasons=(*_as_far_asknown(reading, request), unknown))
+        return Answer(Verdict.UNKNOWN, unknown=(str(error),), reasons=(*_as_far_as_known(reading, request), unknown))
     return replace(answer, reasons=tuple(_reasons(course, answer)))
 
 
@@ -178,25 +178,41 @@ def known(holds: Callable[[T], bool], seen: T) -> bool | None:
 
 def _reasons(course: Course, answer: Answer) -> Iterator[Reason]:
     request = course.sent
-    for target, door in course.doors[:1]:
-        yield connection_reason(request, door, secured=door.is_mutual(request.caller, target.tls, target.where))
+    for one in course.met[:1]:
+        yield connection_reason(request, one.door, secured=one.secured)
     yield _route(course, answer)
     if course.traffic is not None and course.entry is not None:
         where = course.entry.where.partition(".match[")[0]
         rule = course.entry.rule
         parts = traffic_reasons(course.traffic, where, lambda word: _field(rule, word))
-        yield Reason(Stage.TRAFFIC, "the caller's sidecar does this", where, holds=None, parts=parts)
-    if course.arriving is None:
-        return
-    for target, door in course.doors:
-        secured = door.is_mutual(request.caller, target.tls, target.where)
-        if not door.kept_out and (secured or door.mtls.mode != STRICT):
-            authorities = course.way.authorities
-            seen = Seen(course.arriving, course.way.principal if secured else "", authorities)
-            yield access_reason(door.gate, seen, f"pods of {door.namespace} on port {door.port}")
+        yield Reason(
+            Stage.TRAFFIC, "the caller's sidecar does this", where, holds=None, parts=(*parts, *_destinations(course))
+        )
+    judged = (
+        access_reason(one.door.gate, one.seen, f"pods of {one.door.namespace} on port {one.door.port}")
+        for one in course.met
+        if not one.door.kept_out and (one.secured or one.door.mtls.mode != STRICT)
+    )
+    yield from dict.fromkeys(judged)  # the pods of several versions are mostly judged alike
 
 
-def _as_far_asknown(reading: IstioReading, request: Request) -> Iterator[Reason]:
+def _destinations(course: Course) -> Iterator[Reason]:
+    """The DestinationRule of each destination, and those that it hides."""
+    for rule, hidden in dict.fromkeys((one.target.rule, one.target.hidden) for one in course.met):
+        over = tuple(
+            Reason(
+                Stage.TRAFFIC,
+                "passed over: the caller's namespace, the service's, the root: the first decides",
+                one,
+                holds=False,
+            )
+            for one in hidden
+        )
+        if rule:
+            yield Reason(Stage.TRAFFIC, "subsets, limits and ejection are read here", rule, holds=True, parts=over)
+
+
+def _as_far_as_known(reading: IstioReading, request: Request) -> Iterator[Reason]:
     try:
         way = reading.way(request)
     except NotModelled:

@@ -57,12 +57,16 @@ class Target:
         breaker: what the calling proxy keeps for them.
         tls: mode of client TLS that a DestinationRule asks for; empty where it is left to the mesh.
         where: that stands.
+        rule: the DestinationRule that is read; empty for none.
+        hidden: DestinationRules for the same host that are not.
     """
 
     backend: Backend
     breaker: Breaker | None = None
     tls: str = ""
     where: str = ""
+    rule: str = ""
+    hidden: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,7 +158,9 @@ class Actions:
             return Target(answered_by_proxy(503))
         labels = known.subsets[subset].labels if subset else frozenset()
         tls, place = tls_mode(known, port, subset)
-        return Target(service.backend(port, labels), breaker(known, port, subset), tls, place)
+        hidden = self._destinations.passed_over(self._client.namespace, host, service.namespace)
+        backend = service.backend(port, labels)
+        return Target(backend, breaker(known, port, subset), tls, place, known.where, tuple(hidden))
 
     def _weighted(self, rule: Body, namespace: str, where: str) -> Iterator[tuple[Target, int]]:
         route = sequence(rule.get("route"), f"{where}.route")

@@ -1,0 +1,791 @@
+"""What Istio with sidecars does that nobody would guess: each oddity of its documentation and of its source."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from meshdsl import Istio
+from meshdsl.simulate.inventory import KubeService, Port
+from meshdsl.simulate.istio import IstioReading
+from meshdsl.simulate.istio_paths import normalised
+from meshdsl.simulate.words import OUTSIDE, Backend, Breaker, Caller, Redirected, Verdict
+from tests.simulate.istio_cluster import (
+    FAR,
+    HOST,
+    OTHER,
+    ROOT,
+    WEB,
+    Body,
+    admitted,
+    body,
+    connection,
+    destination_rule,
+    get,
+    inventory,
+    istio,
+    labels,
+    peer,
+    policy,
+    principal,
+    rule,
+    seen,
+    to,
+    told,
+    traffic,
+    virtual_service,
+    why,
+)
+
+OLD, YOUNG = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
+V1, V2 = {"route": [to("v1")]}, {"route": [to("v2")]}
+
+
+def at(version: str, **match: Any) -> Body:
+    """A rule that sends some requests to a version."""
+    return {"match": [match], "route": [to(version)]}
+
+
+def routed(*rules: Body, **asked: Any) -> str:
+    """What a request sees of one VirtualService with these rules."""
+    return seen(istio(destination_rule(), virtual_service(*rules)).answer(get(**asked)))
+
+
+# ------------------------------------------------------------------------------------------------------------- matches
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        ("/a/b", "/a/b"), ("/a/./b", "/a/b"), ("/a/..", "/"), ("/../a", "/a"), ("/a/b/..", "/a/"), ("/a/.", "/a/"),
+        ("//a", "//a"), ("/%2e%2e/a", "/a"), ("/a%2fb", "/a%2fb"), ("/a%2Fb", "/a%2Fb"), ("/%41%7e", "/A~"),
+        ("/a\\b", "/a/b"), ("/.well-known/x", "/.well-known/x"), ("/a..b", "/a..b"), ("/100%", "/100%"),
+    ],
+)  # fmt: skip
+def test_paths_are_normalised_before_anything_looks_at_them(path: str, wanted: str) -> None:
+    assert normalised(path) == wanted
+
+
+@pytest.mark.parametrize(
+    ("match", "asked", "holds"),
+    [
+        ({"uri": {"regex": "/a/[0-9]+"}}, {"path": "/a/1"}, True),
+        ({"uri": {"regex": "/a"}}, {"path": "/a/1"}, False),
+        ({"uri": {"prefix": "/A"}, "ignoreUriCase": True}, {"path": "/ab"}, True),
+        ({"uri": {"exact": "/A"}, "ignoreUriCase": True}, {"path": "/a"}, True),
+        ({"method": {"regex": "GET|HEAD"}}, {"method": "HEAD"}, True),
+        ({"headers": {"x": {}}}, {"headers": {"x": ""}}, True),
+        ({"headers": {"x": {"regex": "*"}}}, {"headers": {"x": "any"}}, True),
+        ({"headers": {"x": {"regex": "*"}}}, {}, False),
+        ({"headers": {"X-Team": {"prefix": "pay"}}}, {"headers": {"x-team": "payments"}}, True),
+        ({"withoutHeaders": {"x": {}}}, {}, True),
+        ({"withoutHeaders": {"x": {}}}, {"headers": {"x": "1"}}, False),
+        ({"withoutHeaders": {"x": {"exact": "1"}}}, {}, True),
+        ({"withoutHeaders": {"x": {"exact": ""}}}, {}, False),
+        ({"withoutHeaders": {"x": {"exact": "1"}}}, {"headers": {"x": "2"}}, True),
+        ({"queryParams": {"debug": {"exact": "1"}}}, {"query": {"debug": "1"}}, True),
+        ({"queryParams": {"debug": {}}}, {"query": {"debug": ""}}, True),
+        ({"queryParams": {"debug": {"regex": "[0-9]"}}}, {"query": {"debug": "12"}}, False),
+        ({"port": 80}, {}, True),
+        ({"port": 81}, {}, False),
+        ({"scheme": {"exact": "http"}}, {}, True),
+        ({"authority": {"prefix": "api"}}, {}, True),
+        ({"name": "named", "statPrefix": "x"}, {}, True),
+    ],
+)
+def test_what_a_match_takes(match: Body, asked: Body, holds: bool) -> None:
+    assert routed(at("v2", **match), V1, **asked) == ("v2" if holds else "v1")
+
+
+def test_alternatives_are_tried_in_the_order_of_the_rules() -> None:
+    either = {"match": [{"uri": {"exact": "/a"}}, {"uri": {"exact": "/b"}}], "route": [to("v2")]}
+    assert [routed(either, at("v1", uri={"prefix": "/"}), path=path) for path in ("/a", "/b", "/c")] == [
+        "v2",
+        "v2",
+        "v1",
+    ]
+    assert routed(V1, at("v2", uri={"exact": "/a"}), path="/a") == "v1"
+
+
+@pytest.mark.parametrize(
+    ("match", "asked", "wanted"),
+    [
+        ({"authority": {"exact": "api"}}, {}, "unknown"),
+        ({"authority": {"exact": "api"}, "uri": {"exact": "/a"}}, {}, "v1"),
+        ({"nosuch": 1, "uri": {"exact": "/a"}}, {}, "v1"),
+        ({"nosuch": 1, "uri": {"exact": "/a"}}, {"path": "/a"}, "unknown"),
+        ({"uri": {"regex": "(?=a)"}}, {}, "unknown"),
+        ({"headers": {"@request.auth.claims.team": {"exact": "a"}}}, {}, "unknown"),
+    ],
+)
+def test_what_is_not_known_about_a_match_costs_the_requests_that_it_could_change(
+    match: Body, asked: Body, wanted: str
+) -> None:
+    assert routed(at("v2", **match), V1, **asked) == wanted
+
+
+# ------------------------------------------------------------------------------------------------- whose proxy it is
+
+
+@pytest.mark.parametrize(
+    ("match", "caller", "wanted"),
+    [
+        ({"sourceLabels": {"app": "web"}}, WEB, "v2"),
+        ({"sourceLabels": {"tier": "front"}}, WEB, "v2"),
+        ({"sourceLabels": {"app": "web"}}, OTHER, "v1"),
+        ({"sourceLabels": {"app": "web"}}, Caller("prod", "nobody-knows"), "unknown"),
+        ({"sourceNamespace": "elsewhere"}, FAR, "v2"),
+        ({"sourceNamespace": "elsewhere"}, WEB, "v1"),
+        ({"gateways": ["mesh"], "sourceNamespace": "elsewhere"}, WEB, "v2"),
+        ({"gateways": ["edge"]}, WEB, "v1"),
+    ],
+    ids=str,
+)
+def test_a_match_may_be_for_some_proxies(match: Body, caller: Caller, wanted: str) -> None:
+    assert routed(at("v2", **match), V1, caller=caller) == wanted
+
+
+def test_a_virtual_service_without_a_rule_for_a_proxy_and_port_is_not_there() -> None:
+    only = virtual_service(at("v2", port=81))
+    reading = istio(destination_rule(), only)
+    assert seen(reading.answer(get())) == "api"
+    assert seen(reading.answer(get(port=81))) == "v2"
+
+
+def test_a_proxy_of_which_it_is_unknown_whether_it_has_any_rule_may_have_none() -> None:
+    reading = istio(destination_rule(), virtual_service(at("v2", sourceLabels={"app": "web"}, uri={"exact": "/a"})))
+    assert seen(reading.answer(get(caller=Caller("prod", "nobody-knows")))) == "unknown"
+    assert seen(reading.answer(get())) == "404"
+    assert seen(reading.answer(get(caller=OTHER))) == "api"
+
+
+@pytest.mark.parametrize(("gateways", "wanted"), [(["edge"], "api"), (["edge", "mesh"], "v2"), ([], "v2")])
+def test_a_virtual_service_of_gateways_alone_says_nothing_in_the_mesh(gateways: list[str], wanted: str) -> None:
+    assert seen(istio(destination_rule(), virtual_service(V2, gateways=gateways)).answer(get())) == wanted
+
+
+@pytest.mark.parametrize(
+    ("hosts", "wanted"),
+    [
+        (["api"], "v2"),
+        (["api.prod"], "unknown"),
+        (["*.prod.svc.cluster.local"], "v2"),
+        (["*.svc.cluster.local"], "v2"),
+        (["*.other.svc.cluster.local"], "api"),
+        (["elsewhere", HOST], "v2"),
+    ],
+)
+def test_which_services_a_host_names(hosts: list[str], wanted: str) -> None:
+    reading = istio(destination_rule(), virtual_service({"route": [to("v2", port=None)]}, hosts=hosts))
+    assert seen(reading.answer(get())) == wanted
+    assert hosts != ["api.prod"] or seen(reading.answer(get(port=81))) == "api"
+
+
+def test_the_more_specific_host_counts_then_what_is_private_then_the_older() -> None:
+    wide = virtual_service(V1, hosts=["*.svc.cluster.local"], name="wide", created=OLD)
+    long = virtual_service(
+        {"route": [to("", host="shadow")]}, hosts=["*.prod.svc.cluster.local"], name="long", created=YOUNG
+    )
+    full = virtual_service(V2, name="full", created=YOUNG)
+    assert seen(istio(destination_rule(), wide, long).answer(get())) == "shadow"
+    assert seen(istio(destination_rule(), wide, long, full).answer(get())) == "v2"
+    public = virtual_service(V1, name="public", created=OLD)
+    private = virtual_service(V2, name="private", created=YOUNG, exportTo=["."])
+    both = istio(destination_rule(), public, private)
+    assert [seen(both.answer(get(caller=one))) for one in (WEB, FAR)] == ["v2", "v1"]
+
+
+def test_of_two_virtual_services_of_one_host_the_older_counts_and_the_answer_says_so() -> None:
+    older, younger = (virtual_service(V2, name="b", created=OLD), virtual_service(V1, name="a", created=YOUNG))
+    for objects in ((older, younger), (younger, older)):
+        answer = istio(destination_rule(), *objects).answer(get(), explain=True)
+        assert seen(answer) == "v2"
+        assert "passed over: VirtualService prod/b names api.prod.svc.cluster.local too and comes first" in why(answer)
+    same = [virtual_service(version, name=name, created=OLD) for version, name in ((V1, "b"), (V2, "a"))]
+    assert seen(istio(destination_rule(), *same).answer(get())) == "v2"  # of one second: by name
+    new = [virtual_service(version, name=name) for version, name in ((V1, "b"), (V2, "a"))]
+    assert seen(istio(destination_rule(), *new).answer(get())) == "v1"  # not created yet: as given
+
+
+@pytest.mark.parametrize(
+    ("export", "wanted"), [(["*"], "v2"), (["."], "api"), (["elsewhere"], "v2"), (["prod"], "api")], ids=str
+)
+def test_a_virtual_service_is_for_the_namespaces_that_see_it(export: list[str], wanted: str) -> None:
+    reading = istio(destination_rule(), virtual_service(V2, exportTo=export))
+    assert seen(reading.answer(get(caller=FAR))) == wanted
+
+
+# -------------------------------------------------------------------------------------------------------- destinations
+
+
+def test_weights() -> None:
+    assert routed({"route": [to("v2", 0)]}) == "v2"  # one alone gets everything
+    assert routed({"route": [to("v1", 0), to("v2", 1)]}) == "v2"
+    assert routed({"route": [to("v1", 1), to("v2", 3)]}) == "v1 25, v2 75"
+    assert routed({"route": [to("v1", 0), to("v2", 0)]}) == "unknown"
+
+
+def test_a_destination_that_is_not_there_is_answered_with_503() -> None:
+    assert routed({"route": [to("v9")]}) == "503"
+    assert seen(istio(virtual_service(V1)).answer(get())) == "503"  # without a DestinationRule there are no subsets
+    assert routed({"route": [to(host="api.prod")]}) == "503"  # a name with a dot is not completed
+    assert routed({"route": [to(port=99)]}) == "503"
+    assert routed({"route": [to(host="db.example.com")]}) == "unknown"
+
+
+def test_a_destination_without_a_port_is_the_only_one_or_the_one_that_was_called() -> None:
+    reading = istio(virtual_service({"route": [to(port=None)]}))
+    assert {backend.port for backend, _ in traffic(reading, get(port=81)).backends} == {8081}
+    reading = istio(virtual_service({"route": [to(host="shadow", port=None)]}))
+    assert seen(reading.answer(get(port=81))) == "shadow"
+
+
+def test_a_subset_without_labels_is_all_pods() -> None:
+    reading = istio(destination_rule(subsets=[{"name": "all"}]), virtual_service({"route": [to("all")]}))
+    assert seen(reading.answer(get())) == "api"
+
+
+def test_destination_rules_of_one_namespace_and_host_are_one() -> None:
+    limit = {"connectionPool": {"tcp": {"maxConnections": 1}}}
+    other = {"connectionPool": {"tcp": {"maxConnections": 2}}}
+    one = destination_rule(name="a", subsets=[{"name": "v1", "labels": {"version": "v1"}}])
+    two = destination_rule(
+        name="b", subsets=[{"name": n, "labels": {"version": "v2"}} for n in ("v1", "v2")], trafficPolicy=limit
+    )
+    three = destination_rule(name="c", trafficPolicy=other)
+    reading = istio(one, two, three, virtual_service({"route": [to("v1", 1), to("v2", 1)]}))
+    assert seen(reading.answer(get())) == "v1 50, v2 50"
+    assert traffic(reading, get()).breaker == Breaker(1)
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "wanted"),
+    [(["elsewhere", "prod", ROOT], 0), (["prod", ROOT], 1), ([ROOT], 2), (["third", ROOT], 2)],
+    ids=str,
+)
+def test_the_callers_namespace_hides_the_destination_rule_of_the_service(namespaces: list[str], wanted: int) -> None:
+    order = ["elsewhere", "prod", ROOT, "third"]
+    rules = [
+        destination_rule(
+            namespace=one, trafficPolicy={"connectionPool": {"tcp": {"maxConnections": 10 + order.index(one)}}}
+        )
+        for one in namespaces
+    ]
+    answer = istio(*rules).answer(get(caller=FAR), explain=True)
+    assert answer.traffic is not None
+    assert answer.traffic.breaker == Breaker(10 + wanted)
+    hidden = [one for one in namespaces if order.index(one) > wanted and one != "third"]
+    assert [
+        one
+        for one in order
+        if f"passed over: the caller's namespace, the service's, the root: the first decides @ DestinationRule {one}/api"
+        in why(answer)
+    ] == hidden
+
+
+def test_a_wildcard_in_the_callers_namespace_hides_the_destination_rule_of_the_service_too() -> None:
+    wild = destination_rule(host="*.local", namespace="elsewhere", name="all", subsets=[])
+    reading = istio(destination_rule(), wild, virtual_service(V2))
+    assert [seen(reading.answer(get(caller=one))) for one in (WEB, FAR)] == ["v2", "503"]
+
+
+def test_a_destination_rule_may_be_private_or_for_some_proxies() -> None:
+    private = istio(destination_rule(exportTo=["."]), virtual_service(V2))
+    assert [seen(private.answer(get(caller=one))) for one in (WEB, FAR)] == ["v2", "503"]
+    some = istio(destination_rule(workloadSelector={"matchLabels": {"app": "web"}}), virtual_service(V2))
+    assert [seen(some.answer(get(caller=one))) for one in (WEB, FAR)] == ["unknown", "503"]
+
+
+def test_settings_of_a_port_take_the_place_of_all_and_a_subset_replaces_blocks() -> None:
+    def limit(number: int) -> Body:
+        return {"connectionPool": {"tcp": {"maxConnections": number}}}
+
+    outlier = {"outlierDetection": {"consecutive5xxErrors": 2}}
+    ejecting = (2, None, 10_000, 30_000, 10)
+    policy_ = {**limit(1), **outlier, "portLevelSettings": [{"port": {"number": 81}, **limit(5)}]}
+    subsets = [{"name": "v1", "labels": {"version": "v1"}, "trafficPolicy": limit(3)}]
+    reading = istio(
+        destination_rule(trafficPolicy=policy_, subsets=subsets),
+        virtual_service(at("v1", uri={"exact": "/a"}), {"route": [to(port=None)]}),
+    )
+    assert traffic(reading, get()).breaker == Breaker(1, None, None, None, *ejecting)
+    assert traffic(reading, get(port=81)).breaker == Breaker(5)
+    assert traffic(reading, get("/a")).breaker == Breaker(3, None, None, None, *ejecting)
+
+
+def test_a_limit_of_0_is_none_and_a_counter_of_0_is_off() -> None:
+    def breaker(**policy_: Any) -> Breaker | None:
+        return traffic(istio(destination_rule(trafficPolicy=policy_)), get()).breaker
+
+    assert breaker(connectionPool={"tcp": {"maxConnections": 0}, "http": {"http2MaxRequests": 0}}) is None
+    assert breaker(outlierDetection={}) == Breaker(None, None, None, None, 5, None, 10_000, 30_000, 10)
+    gateway = breaker(outlierDetection={"consecutive5xxErrors": 0, "consecutiveGatewayErrors": 2})
+    assert gateway == Breaker(None, None, None, None, None, 2, 10_000, 30_000, 10)
+    assert breaker(outlierDetection={"consecutive5xxErrors": 0}) is None
+    assert breaker(loadBalancer={"simple": "ROUND_ROBIN"}) is None
+
+
+def test_what_is_not_known_of_a_destination_rule_is_named() -> None:
+    answer = istio(destination_rule(trafficPolicy={"tunnel": {"targetHost": "x"}})).answer(get())
+    assert answer.verdict is Verdict.UNKNOWN
+    assert answer.unknown == ("DestinationRule prod/api trafficPolicy.tunnel: this field is not modelled",)
+
+
+# ------------------------------------------------------------------------------------------------- what a rule does
+
+
+def done(*, path: str = "/", headers: Body | None = None, **more: Any) -> Any:
+    """What a rule for everything does."""
+    return traffic(istio(virtual_service({"route": [to()], **more})), get(path, headers=headers or {}))
+
+
+def test_percentages() -> None:
+    delay, abort = {"fixedDelay": "2s"}, {"httpStatus": 503}
+    assert done(fault={"delay": delay, "abort": abort}).delay is None  # none given: 0 %
+    assert done(fault={"delay": delay, "abort": abort}).abort is None
+    found = done(
+        fault={"delay": {**delay, "percentage": {"value": 0.5}}, "abort": {**abort, "percentage": {"value": 100}}}
+    )
+    assert (found.delay, found.abort) == ((Fraction(1, 2), 2000), (Fraction(100), 503))
+    assert done(fault={"delay": {**delay, "percent": 5}}).delay == (Fraction(5), 2000)
+    shadow = {"host": "shadow", "port": {"number": 80}}
+    pods = Backend("prod", labels(app="shadow"), 8080)
+    assert done(mirrors=[{"destination": shadow}]).mirror == (pods, Fraction(100))  # none given: all
+    assert done(mirrors=[{"destination": shadow, "percentage": {"value": 12.5}}]).mirror == (pods, Fraction(25, 2))
+    assert done(mirrors=[{"destination": shadow, "percentage": {"value": 0}}]).mirror is None
+    assert done(mirror=shadow, mirrorPercentage={"value": 5}).mirror == (pods, Fraction(5))
+    assert done(mirror=shadow).mirror == (pods, Fraction(100))
+
+
+def test_header_values_are_formats() -> None:
+    found = istio(virtual_service({"route": [to()], "headers": {"request": {"set": {"X-Share": "100%%"}}}}))
+    assert traffic(found, get()).edits == frozenset({("request", "set", "x-share", "100%")})
+    operator = istio(virtual_service({"route": [to()], "headers": {"request": {"add": {"x": "%START_TIME%"}}}}))
+    assert operator.answer(get()).verdict is Verdict.UNKNOWN
+
+
+def test_an_edit_of_host_is_a_rewrite_of_the_authority() -> None:
+    edited = istio(virtual_service({"route": [to()], "headers": {"request": {"set": {"host": "x", ":path": "/y"}}}}))
+    assert (traffic(edited, get()).host, traffic(edited, get()).edits) == ("x", frozenset())
+    below = istio(virtual_service({"route": [{**to(), "headers": {"response": {"remove": ["Server", ":status"]}}}]}))
+    assert traffic(below, get()).edits == frozenset({("response", "remove", "server", "")})
+
+
+@pytest.mark.parametrize(
+    ("match", "rewrite", "path", "wanted"),
+    [
+        ({"uri": {"prefix": "/old"}}, {"uri": "/new"}, "/older/x", "/newer/x"),
+        ({"uri": {"exact": "/old"}}, {"uri": "/new"}, "/old", "/new"),
+        ({"uri": {"regex": "/o.*"}}, {"uri": "/new"}, "/old/x", "/new"),
+        ({}, {"uri": "/v2/"}, "/a", "/v2/a"),
+        ({}, {"uriRegexRewrite": {"match": "^/(a)/(b)", "rewrite": "/\\2/\\1"}}, "/a/b/c", "/b/a/c"),
+        ({}, {"authority": "x"}, "/a", "/a"),
+    ],
+)
+def test_a_rewrite_takes_the_place_of_what_matched(match: Body, rewrite: Body, path: str, wanted: str) -> None:
+    found = traffic(istio(virtual_service({"match": [match], "route": [to()], "rewrite": rewrite})), get(path))
+    assert found.path == wanted
+
+
+@pytest.mark.parametrize(
+    ("redirect", "port", "wanted"),
+    [
+        ({"uri": "/x"}, 80, Redirected(301, "http", None, 80, "/x")),
+        ({"uri": "/x"}, 81, Redirected(301, "http", None, 81, "/x")),
+        ({"scheme": "https"}, 80, Redirected(301, "https", None, 443, "/a")),
+        ({"scheme": "https"}, 81, Redirected(301, "https", None, 81, "/a")),
+        ({"authority": "x", "redirectCode": 308}, 81, Redirected(308, "http", "x", 80, "/a")),
+        ({"authority": "x", "derivePort": "FROM_REQUEST_PORT"}, 81, Redirected(301, "http", "x", 81, "/a")),
+        ({"authority": "x", "scheme": "https", "port": 8443}, 80, Redirected(301, "https", "x", 8443, "/a")),
+    ],
+)
+def test_where_a_redirect_leads(redirect: Body, port: int, wanted: Redirected) -> None:
+    answer = istio(virtual_service({"redirect": redirect}), policy(selector=None)).answer(get("/a", port=port))
+    assert answer.allowed  # the service never sees it, so nobody there refuses it
+    assert answer.traffic is not None
+    assert answer.traffic.redirect == wanted
+
+
+def test_a_direct_response_is_an_answer_of_the_callers_proxy() -> None:
+    reading = istio(virtual_service({"directResponse": {"status": 418}}), policy(selector=None))
+    assert seen(reading.answer(get())) == "418"
+
+
+def test_a_cors_policy_is_about_requests_with_an_origin() -> None:
+    reading = istio(virtual_service({"route": [to()], "corsPolicy": {"allowMethods": ["GET"]}}))
+    assert seen(reading.answer(get())) == "api"
+    assert seen(reading.answer(get(headers={"origin": "http://x"}))) == "unknown"
+
+
+def test_an_unknown_field_of_a_rule_costs_the_requests_that_the_rule_takes() -> None:
+    strange = {"match": [{"uri": {"exact": "/a"}}], "route": [to()], "delegate": {"name": "x"}}
+    answer = istio(virtual_service(strange, {"route": [to()]})).answer(get("/a"))
+    assert answer.unknown == ("VirtualService prod/api http[0].delegate: this field is not modelled",)
+    assert seen(istio(virtual_service(strange, {"route": [to()]})).answer(get("/b"))) == "api"
+
+
+def test_default_retries_that_the_operator_switched_off_are_none() -> None:
+    off = Istio(default_retries="off")
+    assert traffic(istio(virtual_service({"route": [to()]}), target=off), get()).retry is None
+
+
+# ---------------------------------------------------------------------------------------------------------------- mTLS
+
+
+@pytest.mark.parametrize(
+    ("policies", "open_ports"),
+    [
+        ([peer("STRICT", namespace=ROOT)], []),
+        ([peer("STRICT", namespace=ROOT), peer("PERMISSIVE")], [8080, 8081]),
+        ([peer("STRICT"), peer(None)], []),
+        ([peer("STRICT"), peer("PERMISSIVE", name="own", selector={"matchLabels": {"app": "api"}})], [8080, 8081]),
+        ([peer("STRICT"), peer("PERMISSIVE", name="own", selector={"matchLabels": {"app": "web"}})], []),
+        ([peer("STRICT", namespace=ROOT, selector={"matchLabels": {"app": "api"}})], [8080, 8081]),
+        (
+            [peer("STRICT", selector={"matchLabels": {"app": "api"}}, portLevelMtls={"8080": {"mode": "PERMISSIVE"}})],
+            [8080],
+        ),
+        (
+            [
+                peer("STRICT"),
+                peer(
+                    None,
+                    name="own",
+                    selector={"matchLabels": {"app": "api"}},
+                    portLevelMtls={8080: {"mode": "DISABLE"}},
+                ),
+            ],
+            [8080],
+        ),
+        ([peer("STRICT", portLevelMtls={"8080": {"mode": "PERMISSIVE"}})], []),
+        ([peer("PERMISSIVE", name="a", created=YOUNG), peer("STRICT", name="b", created=OLD)], []),
+        ([peer("STRICT", name="b"), peer("PERMISSIVE", name="a")], []),
+        ([peer("UNSET"), peer("STRICT", namespace=ROOT)], []),
+    ],
+)
+def test_which_policy_decides_whether_plain_text_is_taken(policies: list[Body], open_ports: list[int]) -> None:
+    reading = istio(*policies)
+    found = [
+        port + 8000 if port == 81 else 8080
+        for port in (80, 81)
+        if reading.answer(get(caller=OUTSIDE, port=port)).allowed
+    ]
+    assert found == open_ports
+
+
+def test_of_two_of_one_scope_the_younger_is_told_to_be_passed_over() -> None:
+    answer = istio(peer("STRICT", name="b"), peer("PERMISSIVE", name="a")).answer(get(), explain=True)
+    assert "passed over: of two of one scope the older holds @ PeerAuthentication prod/a" in why(answer)
+
+
+def test_where_mtls_is_disabled_nobody_has_an_identity() -> None:
+    reading = istio(peer("DISABLE"), policy(rule(principals=[principal(WEB)])))
+    assert admitted(reading, get()) == ""
+    assert reading.answer(get()).mtls is False
+
+
+@pytest.mark.parametrize(
+    ("mode", "objects", "wanted"),
+    [
+        ("DISABLE", [peer("STRICT")], ""),
+        ("DISABLE", [], "web other far plain"),
+        ("DISABLE", [policy(rule(principals=["*"]))], ""),
+        ("ISTIO_MUTUAL", [peer("DISABLE")], "plain"),
+        ("ISTIO_MUTUAL", [peer("STRICT")], "web other far"),
+        ("SIMPLE", [], "web? other? far? plain"),
+    ],
+)
+def test_client_tls_of_a_destination_rule(mode: str, objects: list[Body], wanted: str) -> None:
+    assert admitted(istio(destination_rule(trafficPolicy={"tls": {"mode": mode}}), *objects), get()) == wanted
+
+
+def test_a_namespace_without_sidecars_enforces_nothing() -> None:
+    out = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": "prod", "labels": {"istio-injection": "disabled"}},
+    }
+    reading = istio(out, peer("STRICT"), policy(selector=None))
+    assert admitted(reading, get()) == "web other far plain"
+    assert "the pods are not in the mesh" in why(reading.answer(get(), explain=True))
+
+
+# -------------------------------------------------------------------------------------------------------------- access
+
+
+PRINCIPAL = principal(WEB)
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        (rule(principals=["*"]), "web other far"),
+        (rule(principals=["*/sa/web"]), "web far"),
+        (rule(principals=["cluster.local/ns/prod/*"]), "web other"),
+        (rule(principals=["*web*"]), ""),  # a suffix, with a star in it
+        (rule(principals=["cluster.local/ns/*/sa/web"]), ""),  # a star in the middle is a star
+        (rule(principals=[f"spiffe://{PRINCIPAL}"]), ""),
+        (rule(notPrincipals=[PRINCIPAL]), "other far plain"),
+        (rule(notPrincipals=["*"]), "plain"),
+        (rule(namespaces=["prod"]), "web other"),
+        (rule(namespaces=["els*"]), "far"),
+        (rule(notNamespaces=["prod"]), "far plain"),
+        (rule(serviceAccounts=["web"]), "web"),
+        (rule(serviceAccounts=["elsewhere/web"]), "far"),
+        (rule(notServiceAccounts=["web"]), "other far plain"),
+        (rule(trustDomains=["cluster.local"]), "web other far"),
+        (rule(ipBlocks=["0.0.0.0/0", "::/0"]), "web other far plain"),
+        (rule(ipBlocks=["10.0.0.0/8"]), "web? other? far? plain?"),
+        (rule(ipBlocks=["10.0.0.0/8"], principals=[PRINCIPAL]), "web?"),
+        (rule(requestPrincipals=["*"]), ""),
+        (rule(notRequestPrincipals=["*"]), "web other far plain"),
+        (rule(when=[{"key": "source.namespace", "notValues": ["prod"]}]), "far plain"),
+        (rule(when=[{"key": "source.principal", "values": [PRINCIPAL]}]), "web"),
+        (rule(when=[{"key": "source.serviceAccount", "values": ["prod/other"]}]), "other"),
+        (rule(when=[{"key": "request.auth.claims[team]", "values": ["a"]}]), ""),
+        (rule(when=[{"key": "nosuch.key", "values": ["a"]}], principals=[PRINCIPAL]), "web?"),
+        (rule(principals=[PRINCIPAL], namespaces=["elsewhere"]), ""),
+        ({"from": [{"source": {"principals": [PRINCIPAL]}}, {"source": {"namespaces": ["elsewhere"]}}]}, "web far"),
+        ({"from": [{"source": {"principals": [PRINCIPAL]}}, {}]}, "web other far plain"),
+        ({"from": []}, "web other far plain"),
+        ({"nosuch": 1, "from": [{"source": {"principals": [PRINCIPAL]}}]}, "web?"),
+    ],
+    ids=str,
+)
+def test_whom_a_rule_lets_in(given: Body, wanted: str) -> None:
+    assert admitted(istio(policy(given)), get()) == wanted
+
+
+@pytest.mark.parametrize(
+    ("operation", "asked", "matched"),
+    [
+        ({"paths": ["/a"]}, {"path": "/a/"}, False),
+        ({"paths": ["/a*"]}, {"path": "/ab"}, True),
+        ({"paths": ["*/b"]}, {"path": "/a/b"}, True),
+        ({"paths": ["/v1/*/admin"]}, {"path": "/v1/x/admin"}, False),
+        ({"paths": ["/v1/{*}/admin"]}, {"path": "/v1/x/admin"}, True),
+        ({"paths": ["/v1/{*}/admin"]}, {"path": "/v1/x/y/admin"}, False),
+        ({"paths": ["/v1/{**}"]}, {"path": "/v1/x/y"}, True),
+        ({"paths": ["*"]}, {}, True),
+        ({"notPaths": ["/a"]}, {"path": "/a"}, False),
+        ({"notPaths": ["/a"]}, {"path": "/b"}, True),
+        ({"methods": ["GET"]}, {"method": "get"}, False),
+        ({"notMethods": ["GET"]}, {"method": "POST"}, True),
+        ({"ports": ["8080"]}, {}, True),
+        ({"ports": ["80"]}, {}, False),  # the port of the pods, not that of the Service
+        ({"notPorts": ["8080"]}, {}, False),
+        ({"hosts": ["API*"]}, {}, True),
+        ({"hosts": ["*"]}, {}, True),
+        ({"hosts": ["elsewhere.example.com"]}, {}, False),
+        ({"methods": ["GET"], "paths": ["/a"]}, {"path": "/b"}, False),
+        ({"methods": []}, {}, True),
+    ],
+    ids=str,
+)
+def test_which_requests_an_operation_is_about(operation: Body, asked: Body, matched: bool) -> None:
+    request = get(**asked)
+    assert istio(policy(rule(to=operation))).answer(request).allowed is matched
+    assert istio(policy(rule(to=operation), action="DENY")).answer(request).allowed is not matched
+
+
+def test_a_host_of_a_rule_depends_on_the_name_that_was_used() -> None:
+    assert istio(policy(rule(to={"hosts": ["api"]}))).answer(get()).verdict is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("values", "headers", "holds"),
+    [
+        ({"values": ["*"]}, {"x": ""}, True),
+        ({"values": ["*"]}, {}, False),
+        ({"values": ["pay*"]}, {"x": "payments"}, True),
+        ({"notValues": ["a"]}, {}, True),
+        ({"notValues": ["a"]}, {"x": "a"}, False),
+        ({"values": ["a*"], "notValues": ["ab"]}, {"x": "ab"}, False),
+    ],
+)
+def test_conditions_on_headers(values: Body, headers: Body, holds: bool) -> None:
+    given = policy(rule(when=[{"key": "request.headers[X]", **values}]))
+    assert istio(given).answer(get(headers=headers)).allowed is holds
+
+
+def test_where_there_are_no_requests_an_allow_rule_about_them_is_dropped_and_a_deny_rule_loses_them() -> None:
+    about = rule(principals=[PRINCIPAL], to={"methods": ["GET"]})
+    assert admitted(istio(policy(about)), connection()) == ""
+    assert (
+        admitted(istio(policy(about, {"to": [{"operation": {"ports": ["9090"]}}]})), connection())
+        == "web other far plain"
+    )
+    assert admitted(istio(policy(about, action="DENY")), connection()) == "other far plain"
+    assert admitted(istio(policy(rule(to={"paths": ["/x"]}), action="DENY")), connection()) == ""
+    ported = rule(to={"paths": ["/x"], "ports": ["8080"]})
+    assert admitted(istio(policy(ported, action="DENY")), connection()) == "web other far plain"
+    with_headers = rule(principals=[PRINCIPAL], when=[{"key": "request.headers[x]", "values": ["a"]}])
+    assert admitted(istio(policy(with_headers, action="DENY")), connection()) == "other far plain"
+
+
+def test_deny_comes_before_allow_and_several_policies_add_up() -> None:
+    web, other = policy(rule(principals=[PRINCIPAL])), policy(rule(principals=[principal(OTHER)]), name="more")
+    assert admitted(istio(web, other), get()) == "web other"
+    assert (
+        admitted(istio(web, other, policy(rule(principals=["*/sa/web"]), action="DENY", name="no")), get()) == "other"
+    )
+
+
+def test_policies_that_decide_nothing() -> None:
+    nobody = rule(principals=["nobody"])
+    assert admitted(istio(policy(nobody, action="AUDIT")), get()) == "web other far plain"
+    trial = policy(nobody, annotations={"istio.io/dry-run": "true"})
+    assert admitted(istio(trial), get()) == "web other far plain"
+    attached = policy(nobody, targetRefs=[{"group": "", "kind": "Service", "name": "api"}])
+    assert admitted(istio(attached), get()) == "web other far plain"  # a sidecar ignores it
+    assert "passed over: it is on trial" in why(istio(trial).answer(get(), explain=True))
+
+
+def test_an_external_authorizer_decides_about_what_its_policy_takes() -> None:
+    custom = policy(rule(principals=[PRINCIPAL]), action="CUSTOM", provider={"name": "opa"}, name="ask")
+    assert admitted(istio(custom), get()) == "web? other far plain"
+    assert admitted(istio(custom, policy(rule(principals=[principal(OTHER)]))), get()) == "other"
+
+
+def test_where_a_policy_holds() -> None:
+    nobody = rule(principals=["nobody"])
+    everywhere = policy(nobody, namespace=ROOT, selector=None)
+    assert admitted(istio(everywhere), get()) == ""
+    selecting = policy(nobody, namespace=ROOT)
+    assert admitted(istio(selecting), get()) == ""  # a selector in the root namespace selects in all of them
+    assert admitted(istio(policy(nobody, namespace="elsewhere", selector=None)), get()) == "web other far plain"
+    some = policy(nobody, selector={"matchLabels": {"version": "v2"}})
+    assert istio(some).answer(get()).verdict is Verdict.UNKNOWN  # v1 lets in, v2 does not
+    split = istio(some, destination_rule(), virtual_service(at("v2", uri={"exact": "/2"}), V1))
+    assert [split.answer(get(path)).verdict for path in ("/1", "/2")] == [Verdict.ALLOWED, Verdict.DENIED]
+
+
+def test_the_callee_sees_what_the_callers_proxy_made_of_a_request() -> None:
+    rewritten = virtual_service(
+        {
+            "match": [{"uri": {"prefix": "/public/"}}],
+            "route": [to()],
+            "rewrite": {"uri": "/secret/"},
+            "headers": {"request": {"set": {"x-team": "a"}, "add": {"x-via": "mesh"}, "remove": ["x-key"]}},
+        },
+        {"route": [to()]},
+    )
+    secret = policy(rule(to={"paths": ["/secret/*"]}), action="DENY")
+    assert istio(rewritten, secret).answer(get("/public/a")).verdict is Verdict.DENIED
+    for key, value, headers, allowed in (
+        ("x-team", "a", {"x-team": "b"}, True),
+        ("x-via", "edge,mesh", {"x-via": "edge"}, True),
+        ("x-key", "k", {"x-key": "k"}, False),
+    ):
+        given = policy(rule(when=[{"key": f"request.headers[{key}]", "values": [value]}]))
+        assert istio(rewritten, given).answer(get("/public/a", headers=headers)).allowed is allowed
+
+
+def test_a_token_is_looked_at_where_a_policy_asks_for_it() -> None:
+    spec = {"selector": {"matchLabels": {"app": "api"}}, "jwtRules": [{"issuer": "x"}]}
+    jwt = body("RequestAuthentication", spec)
+    bearer = {"authorization": "Bearer x"}
+    assert istio(jwt).answer(get()).allowed
+    assert istio(jwt).answer(get(headers=bearer)).verdict is Verdict.UNKNOWN
+    assert istio().answer(get(headers=bearer)).allowed
+    must = policy(rule(requestPrincipals=["*"]))
+    assert istio(jwt, must).answer(get()).verdict is Verdict.DENIED
+    assert istio(jwt, must).answer(get(headers=bearer)).verdict is Verdict.UNKNOWN
+    nobody = policy(rule(principals=["nobody"]))
+    assert istio(jwt, nobody).answer(get(headers=bearer)).verdict is Verdict.DENIED  # whatever it says
+    elsewhere = body("RequestAuthentication", {"jwtRules": [{"issuer": "x", "fromHeaders": [{"name": "X-Token"}]}]})
+    assert istio(elsewhere).answer(get(headers=bearer)).allowed
+    assert istio(elsewhere).answer(get(headers={"x-token": "x"})).verdict is Verdict.UNKNOWN
+
+
+# ------------------------------------------------------------------------------------------------------ what is unknown
+
+
+@pytest.mark.parametrize(
+    ("strange", "named", "asked"),
+    [
+        (body("EnvoyFilter", {"workloadSelector": {"labels": {"app": "api"}}}), "EnvoyFilter prod/api", {}),
+        (body("EnvoyFilter", {}, namespace=ROOT), f"EnvoyFilter {ROOT}/api", {}),
+        (body("Sidecar", {"egress": [{"hosts": ["./*"]}]}), "Sidecar prod/api", {}),
+        (body("ServiceEntry", {"hosts": [HOST]}), "ServiceEntry prod/api", {}),
+        (body("HTTPRoute", {"parentRefs": [{"group": "", "kind": "Service", "name": "api"}]}), "HTTPRoute prod/api", {}),
+        (virtual_service(tcp=[{"route": []}], hosts=["api"]), "VirtualService prod/api tcp[0]", {"port": 90, "method": ""}),
+        (policy(action="NOSUCH"), "AuthorizationPolicy prod/api action", {}),
+    ],
+    ids=lambda one: one if isinstance(one, str) else "",
+)  # fmt: skip
+def test_an_object_that_is_not_modelled_is_named(strange: Body, named: str, asked: Body) -> None:
+    answer = istio(strange).answer(get(**asked))
+    assert answer.verdict is Verdict.UNKNOWN
+    assert answer.unknown[0].startswith(f"{named}: ")
+    assert [one.where for one in told(istio(strange).answer(get(**asked), explain=True))][-1] == named
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        body("EnvoyFilter", {"workloadSelector": {"labels": {"app": "shadow"}}}),
+        body("EnvoyFilter", {}, namespace="third"),
+        body("Sidecar", {"egress": [{"hosts": ["*/*"]}]}),
+        body("ServiceEntry", {"hosts": ["example.com"]}),
+        body("Telemetry", {"tracing": []}),
+        body("Gateway", {"gatewayClassName": "istio"}),
+        body("HTTPRoute", {"parentRefs": [{"group": "", "kind": "Service", "name": "api", "port": 81}]}),
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "x", "namespace": "prod"}, "spec": {}},
+        {"apiVersion": "policy.linkerd.io/v1beta3", "kind": "Server", "metadata": {"name": "x", "namespace": "prod"}},
+    ],
+    ids=lambda one: str(one["kind"]),
+)
+def test_an_object_that_does_not_touch_a_request_costs_nothing(harmless: Body) -> None:
+    assert seen(istio(harmless).answer(get())) == "api"
+
+
+def test_a_service_that_nobody_knows_is_unknown() -> None:
+    answer = istio().answer(get(service="prod/nosuch"))
+    assert answer.unknown == ("prod/nosuch: there is no service of that name that is known",)
+
+
+def test_a_named_port_of_a_container_has_no_number() -> None:
+    named = KubeService("prod", "api", labels(app="api"), (Port(80, "web", "http"),), "api", (labels(app="api"),))
+    there = inventory().with_services([named])
+    ports = policy(rule(to={"ports": ["8080"]}))
+    assert IstioReading([ports], there, Istio()).answer(get()).verdict is Verdict.UNKNOWN
+    elsewhere = policy(rule(to={"ports": ["8080"]}, principals=["nobody"]))
+    assert IstioReading([elsewhere], there, Istio()).answer(get()).verdict is Verdict.DENIED
+
+
+# ------------------------------------------------------------------------------------------------------------- reasons
+
+
+def test_the_reasons_name_object_and_field_of_each_step() -> None:
+    objects = [
+        peer("STRICT"),
+        destination_rule(),
+        virtual_service(at("v2", headers={"x-canary": {"exact": "true"}}), {"route": [to("v1")], "timeout": "5s"}),
+        policy(rule(principals=[PRINCIPAL], to={"methods": ["GET"]})),
+    ]
+    reading = istio(*objects)
+    answer = reading.answer(get(), explain=True)
+    assert answer == reading.answer(get())
+    lines = why(answer).splitlines()
+    for line in (
+        "mTLS as prod/web @ ",
+        "mTLS alone is taken @ PeerAuthentication prod/default mtls",
+        "passed over: it asks that header x-canary is true @ VirtualService prod/api http[0]",
+        "this rule takes it @ VirtualService prod/api http[1]",
+        "timeout of 5000 ms @ VirtualService prod/api http[1].timeout",
+        "subsets, limits and ejection are read here @ DestinationRule prod/api",
+        "pods of prod on port 8080: an ALLOW rule lets it in @ AuthorizationPolicy prod/api rules[0]",
+    ):
+        assert line in lines, "\n".join(lines)
+    denied = reading.answer(get(method="POST"), explain=True)
+    assert "pods of prod on port 8080: no ALLOW rule lets it in @ AuthorizationPolicy prod/api" in why(denied)
+    assert "methods is GET @ methods" in why(denied)
+    plain = reading.answer(get(caller=OUTSIDE), explain=True)
+    assert "plain text: refused @ " in why(plain)
+
+
+def test_without_explain_there_are_no_reasons() -> None:
+    assert istio(policy(rule(principals=[PRINCIPAL]))).answer(get()).reasons == ()
