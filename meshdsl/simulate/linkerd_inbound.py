@@ -305,6 +305,8 @@ def _annotation(objects: Objects, namespace: str, pod: Labels, name: str) -> tup
 
 def _is_kept_out(objects: Objects, namespace: str, pod: Labels) -> bool:
     """Whether pods are told to run without a proxy. Where nobody says, somebody else has seen to their having one."""
+    if namespace in objects.unlabelled:
+        return False
     found = _annotation(objects, namespace, pod, INJECT)
     return found is not None and found[0] == "disabled"
 

@@ -3,7 +3,8 @@
 Everything is indexed and nothing is judged: what an object says is read when a request depends on it. Objects of other
 groups than Linkerd's, Gateway API's, SMI's and Kubernetes' own Services, Namespaces and workloads are none of the
 mesh's business. A workload without pod labels (a part of one, as meshdsl emits it for the injector) says nothing about
-any pods, because it is not known which are its; whether a proxy is before those of its namespace is then not known.
+any pods, because it is not known which are its. Whether a proxy is before those of its namespace is then not known, and
+access is told as if one were.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ class Objects:
         profiles: ServiceProfiles by namespace and name.
         splits: the TrafficSplits of each Service.
         pods: of the workloads with labels.
-        unlabelled: the namespaces in which some workload without labels is told to run without a proxy.
+        unlabelled: the namespaces in which some workload without labels is told to run with or without a proxy.
         strange: what is of Linkerd and is not known here, by its namespace.
     """
 
@@ -178,7 +179,7 @@ class Objects:
         template = body if body["kind"] == "Pod" else spec.get("template") or {}
         metadata, pod = template.get("metadata") or {}, template.get("spec") or {}
         if not metadata.get("labels"):
-            if (metadata.get("annotations") or {}).get(INJECT) == "disabled":
+            if INJECT in (metadata.get("annotations") or {}):
                 self.unlabelled.add(namespace_of(body))
             return
         containers = [*(pod.get("initContainers") or ()), *(pod.get("containers") or ())]

@@ -624,11 +624,15 @@ def test_pods_without_a_proxy_enforce_nothing() -> None:
 
 
 def test_a_workload_that_does_not_say_which_pods_are_its_leaves_it_open_whether_they_have_a_proxy() -> None:
-    template = {"metadata": {"annotations": {"linkerd.io/inject": "disabled"}}}
-    part = made("StatefulSet", "batch", {"template": template}, group="apps/v1")
-    assert read([part]).answer(get()).mtls is None
-    assert read([part]).answer(get(caller=OUTSIDE)).mtls is False
-    assert read([{**part, "metadata": {"name": "batch", "namespace": "other"}}]).answer(get()).mtls is True
+    kept_out = made("Namespace", "default", group="v1", namespace="", annotations={"linkerd.io/inject": "disabled"})
+    assert read([kept_out]).answer(get()).mtls is False
+    for inject, around in (("disabled", []), ("enabled", [kept_out])):
+        template = {"metadata": {"annotations": {"linkerd.io/inject": inject}}}
+        part = made("StatefulSet", "batch", {"template": template}, group="apps/v1")
+        assert read([part, *around]).answer(get()).mtls is None
+        assert read([part, *around]).answer(get(caller=OUTSIDE)).mtls is False
+        assert who([part, *around, server()]) == NOBODY
+        assert read([{**part, "metadata": {"name": "batch", "namespace": "other"}}]).answer(get()).mtls is True
 
 
 def test_bytes_on_a_port_that_is_said_to_be_for_requests_alone_are_not_known() -> None:
