@@ -301,3 +301,12 @@ def test_the_mesh_of_this_repository_means_what_its_words_say(tmp_path: Path) ->
     assert "TrafficSplit" not in mesh.kinds("linkerd/prod/api.yaml")
     for cluster in mesh.clusters():
         assert mesh.text(f"{cluster}/prod/_namespace.yaml")
+
+
+# ------------------------------------------------------------------------------------------------------- their own tests
+
+
+@pytest.mark.parametrize("example", sorted(path.parent.name for path in EXAMPLES.glob("*/tests")))
+def test_the_tests_of_an_example_pass_as_its_reader_would_run_them(example: str) -> None:
+    done = run("-m", "pytest", "-p", "no:cacheprovider", "--rootdir=.", "-q", folder=EXAMPLES / example)
+    assert done.returncode == 0, done.stdout

@@ -72,7 +72,7 @@ def app() -> None:
     """Typed service-mesh policies in Python, compiled to Istio, Istio Ambient and Linkerd."""
 
 
-for _command in (commands.build, commands.diff, commands.explain, commands.support, commands.init):
+for _command in (commands.build, commands.diff, commands.explain, commands.support, commands.init, commands.trace):
     app.add_command(_command)
 app.add_command(asking.access)
 app.add_command(asking.graph)

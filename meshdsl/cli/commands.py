@@ -76,6 +76,56 @@ def diff(
 
 
 @click.command(
+    epilog="\b\nExample:\n  meshdsl trace --from prod/web --to prod/api GET '/items?page=2' -H 'x-canary: true'\n"
+)
+@click.argument("method", required=False, default="")
+@click.argument("url", metavar="PATH", required=False, default="")
+@click.argument("folder", type=_EXISTING, required=False)
+@click.option("--from", "source", required=True, metavar="CALLER", help="NAMESPACE/SERVICE, or another of the above.")
+@click.option(
+    "--to", required=True, metavar="NAMESPACE/SERVICE[:PORT]", help="The service; its port where it has several."
+)
+@click.option("-H", "--header", "headers", multiple=True, metavar="NAME: VALUE", help="May be given several times.")
+@click.option("--by-address", is_flag=True, help="The caller uses a pod's address, not the service's name.")
+@clusters
+@click.option("--live", is_flag=True, help="Read the objects of the cluster, through kubectl.")
+@click.option("--context", default="", help="Of the kubeconfig, for --live. [default: that of the configuration]")
+@click.option("--against", metavar="DIR|FILE|-", help="Read these objects in place of the manifests.")
+@click.option("--timeout", default=60.0, type=click.FloatRange(0.1, 86_400), show_default=True, help="In seconds.")
+@click.option("--explain", "tree", is_flag=True, help="Show as a tree what was looked at and passed over.")
+@click.option("--format", type=click.Choice(("text", "json")), default="text", show_default=True)
+@click.option("--show-rbac", is_flag=True, help="Print the smallest ClusterRole that --live needs, and end.")
+@verbosity
+@click.pass_obj
+def trace(
+    console: Console,
+    /,
+    *,
+    method: str,
+    url: str,
+    folder: str | None,
+    clusters: tuple[str, ...],
+    target: str | None,
+    **options: Any,
+) -> int:
+    """Say what happens to a request: where it goes, how often it is tried, how long it may take, and who lets it in.
+
+    Without METHOD and PATH it is a connection. CALLER is a service, a service account as account:NAMESPACE/NAME,
+    anyone (a caller in the mesh whom no policy names) or outside (one outside the mesh). FOLDER has the configuration.
+
+    The answer is what the policies mean; with --cluster or --target, what that mesh does with its manifests, and with
+    --live, what it does with what the cluster has. Exit code 3: something could not be told.
+    """
+    from meshdsl.cli.project import Choice
+    from meshdsl.cli.trace import Question
+    from meshdsl.cli.trace import trace as run
+
+    if method.startswith("/"):
+        method, url, folder = "", method, url or folder
+    return run(console, Choice(folder, clusters, target), Question(method=method, path=url, **options))
+
+
+@click.command(
     epilog="\b\nExample:\n  meshdsl explain prod/api --cluster istio\n  meshdsl explain MESH512\n"
     "  meshdsl explain Canary\n"
 )

@@ -24,6 +24,7 @@ FILES = {
     "policies/inventory.py": "inventory.py.j2",
     "policies/traffic.py": "traffic.py.j2",
     "policies/access.py": "access.py.j2",
+    "tests/test_mesh.py": "test_mesh.py.j2",
 }
 """What is made, and the template it is made from."""
 

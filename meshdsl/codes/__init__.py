@@ -13,6 +13,7 @@ MESH562) are the support table's rows and take their pages from it.
 6xx   what a mesh cannot do in combination
 7xx   output
 8xx   comparing: clusters, dumps, revisions
+9xx   questions about a request
 ====  =======================================
 """
 
@@ -33,6 +34,7 @@ from meshdsl.codes import (
     model,
     output,
     resolve,
+    trace,
 )
 from meshdsl.codes.page import Page
 
@@ -53,6 +55,7 @@ PAGES: Mapping[str, Page] = dict(
                 cluster,
                 compare,
                 diff,
+                trace,
             )
             for page in module.PAGES
         }.items()

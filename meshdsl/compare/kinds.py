@@ -58,6 +58,34 @@ OF_TARGET: Final[Mapping[TargetName, tuple[Kind, ...]]] = MappingProxyType(
 )
 """What each target may emit, whatever the policies are."""
 
+OTHERS: Final[Mapping[TargetName, tuple[Kind, ...]]] = MappingProxyType(
+    {
+        "istio": (
+            Kind("extensions.istio.io", "v1alpha1", "WasmPlugin", "wasmplugins"),
+            Kind("networking.istio.io", "v1alpha3", "EnvoyFilter", "envoyfilters"),
+            Kind("networking.istio.io", "v1", "Sidecar", "sidecars"),
+            Kind("networking.istio.io", "v1", "ServiceEntry", "serviceentries"),
+            Kind("security.istio.io", "v1", "RequestAuthentication", "requestauthentications"),
+        ),
+        "ambient": (
+            Kind("extensions.istio.io", "v1alpha1", "WasmPlugin", "wasmplugins"),
+            Kind("networking.istio.io", "v1alpha3", "EnvoyFilter", "envoyfilters"),
+            Kind("networking.istio.io", "v1", "ServiceEntry", "serviceentries"),
+            Kind("networking.istio.io", "v1", "VirtualService", "virtualservices"),
+            Kind("security.istio.io", "v1", "RequestAuthentication", "requestauthentications"),
+            Kind(_GATEWAY_API, "v1", "GRPCRoute", "grpcroutes"),
+        ),
+        "linkerd": (
+            Kind("linkerd.io", "v1alpha2", "ServiceProfile", "serviceprofiles"),
+            Kind("policy.linkerd.io", "v1beta3", "HTTPRoute", "httproutes"),
+            Kind("policy.linkerd.io", "v1beta1", "ServerAuthorization", "serverauthorizations"),
+            Kind("policy.linkerd.io", "v1alpha1", "HTTPLocalRateLimitPolicy", "httplocalratelimitpolicies"),
+            Kind(_GATEWAY_API, "v1", "GRPCRoute", "grpcroutes"),
+        ),
+    }
+)
+"""What each mesh reads as well, and meshdsl never writes: for a question about what a cluster really does."""
+
 DRIVERS: Final[tuple[Kind, ...]] = (
     Kind("argoproj.io", "v1alpha1", "Rollout", "rollouts"),
     Kind("flagger.app", "v1beta1", "Canary", "canaries"),
@@ -95,4 +123,27 @@ def scopes_of(manifests: Iterable[Manifest], target: Target) -> tuple[Scope, ...
     root = getattr(target, "root_namespace", "")
     if root:
         scopes |= {Scope(kind, root) for kind in _MESH_WIDE}
+    return tuple(sorted(scopes))
+
+
+_EXPORTED: Final = frozenset({"VirtualService", "DestinationRule", "ServiceEntry"})
+"""What may stand in any namespace and act in every other (Istio's ``exportTo``)."""
+
+
+def scopes_of_request(target: Target, namespaces: Iterable[str]) -> tuple[Scope, ...]:
+    """Everything to ask a cluster for, to say what its mesh does with a request.
+
+    Args:
+        target: what mesh it is.
+        namespaces: of the caller and the service.
+
+    Returns:
+        without repetitions, in a fixed order.
+    """
+    root = getattr(target, "root_namespace", "")
+    where = {*namespaces, *((root,) if root else ())}
+    scopes: set[Scope] = set()
+    for kind in (*OF_TARGET[target.name], *OTHERS[target.name]):
+        everywhere = not kind.namespaced or kind.kind in _EXPORTED
+        scopes |= {Scope(kind, "")} if everywhere else {Scope(kind, namespace) for namespace in where}
     return tuple(sorted(scopes))

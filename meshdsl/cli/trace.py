@@ -1,0 +1,179 @@
+"""``meshdsl trace``: what happens to a request, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from meshdsl.cli.console import Console
+from meshdsl.cli.project import Choice, Job, Project, project
+from meshdsl.compiler import Bundle, meaning, meant_for
+from meshdsl.compiler import build as compile_for
+from meshdsl.loading.load import PolicyFiles, read
+from meshdsl.plan.intent import Plan
+from meshdsl.report.escape import visible
+from meshdsl.report.trace_json import trace_json
+from meshdsl.report.trace_text import places, trace_text
+from meshdsl.simulate.ask import QuestionError, question
+from meshdsl.simulate.trace import Trace, outcome, trace_objects, trace_plan
+from meshdsl.simulate.words import Request, Verdict
+
+if TYPE_CHECKING:
+    from meshdsl.compare.live import Scope
+
+Named = tuple[str, Trace]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the command was given beside the choice of clusters.
+
+    Attributes:
+        source: who sends.
+        to: the service, with its port where that is needed.
+        method: empty for a connection, or for GET where there is a path.
+        path: with its query.
+        headers: ``"name: value"``.
+        by_address: the caller uses the address of a pod.
+        live: read the objects of the cluster.
+        context: of the kubeconfig, in place of the one of the configuration.
+        against: a folder or file with objects to read in place of the manifests.
+        timeout: seconds for all that the cluster is asked.
+        format: ``"text"`` or ``"json"``.
+        tree: show what was looked at and passed over.
+        show_rbac: print the ClusterRole that ``live`` needs, and nothing else.
+    """
+
+    source: str
+    to: str
+    method: str = ""
+    path: str = ""
+    headers: tuple[str, ...] = ()
+    by_address: bool = False
+    live: bool = False
+    context: str = ""
+    against: str | None = None
+    timeout: float = 60.0
+    format: str = "text"
+    tree: bool = False
+    show_rbac: bool = False
+
+    def of(self, plan: Plan) -> Request:
+        """The request that is meant."""
+        return question(
+            plan, self.source, self.to, self.method, self.path, headers=self.headers, by_name=not self.by_address
+        )
+
+
+def trace(console: Console, choice: Choice, asked: Question) -> int:
+    """Run the command.
+
+    Returns:
+        0 if it could be told, 3 if not.
+
+    Raises:
+        MeshdslError: the policies are wrong, what was asked makes no sense for them, or the cluster cannot be read.
+    """
+    found = project(choice)
+    files = read(found.policies, permit=found.permit)
+    if asked.show_rbac:
+        console.write(_role(found, files, asked))
+        return 0
+    of_mesh = bool(choice.clusters or choice.target or asked.live or asked.against)
+    if not of_mesh:
+        traces = list(_meant(found, files, asked))
+    else:
+        traces = [pair for job in found.jobs for pair in _read(console, found, files, job, asked)]
+    if asked.format == "json":
+        console.write(trace_json(traces, places(Path.cwd())))
+    else:
+        console.write(visible("\n".join(_texts(traces, asked, of_mesh=of_mesh))))
+    return 3 if any(one.verdict is Verdict.UNKNOWN for _, one in traces) else 0
+
+
+def _meant(found: Project, files: PolicyFiles, asked: Question) -> Iterator[Named]:
+    """What the policies of each cluster mean; of clusters that do not know what is asked for, the first error."""
+    errors: list[QuestionError] = []
+    for job in found.jobs:
+        policies = meant_for(files.policy_set(job.environment, found.name), job.target)
+        try:
+            plan = meaning(policies, job.name)
+            yield job.name, trace_plan(plan, asked.of(plan))
+        except QuestionError as error:
+            errors.append(error)
+    if len(errors) == len(found.jobs):
+        raise errors[0]
+
+
+def _read(console: Console, found: Project, files: PolicyFiles, job: Job, asked: Question) -> Iterator[Named]:
+    """What the mesh of a cluster does, from its manifests or what is there; and what the policies mean, to compare."""
+    bundle = compile_for(files.policy_set(job.environment, found.name), job.target, cluster=job.name)
+    request = asked.of(bundle.plan)
+    title = f"{bundle.target.title} {bundle.target.version}"
+    if asked.live:
+        yield job.name, _live(console, bundle, job, request, asked)
+    elif asked.against is not None:
+        from meshdsl.compare.offline import read as read_objects
+
+        objects = read_objects(asked.against).objects
+        yield job.name, trace_objects(bundle, request, objects, read=f"{asked.against}, as {title} reads it")
+    else:
+        yield job.name, trace_objects(bundle, request, read=f"the manifests for {title}")
+    yield job.name, trace_plan(bundle.plan, request)
+
+
+def _live(console: Console, bundle: Bundle, job: Job, request: Request, asked: Question) -> Trace:
+    from meshdsl.cluster import KubectlCluster
+
+    context = asked.context or job.context
+    with KubectlCluster(context, timeout=asked.timeout, log=console.detail) as cluster:
+        snapshot = cluster.snapshot(_scopes(bundle, request))
+        name = context or cluster.name
+    title = f"{bundle.target.title} {bundle.target.version}"
+    # What is not installed has no objects: that is known.
+    unknown = tuple(f"{one.scope}: {one.reason}" for one in snapshot.unknown if one.code != "not-installed")
+    return trace_objects(
+        bundle, request, snapshot.objects, read=f"context {name}, as {title} reads it", unknown=unknown
+    )
+
+
+def _scopes(bundle: Bundle, request: Request) -> tuple[Scope, ...]:
+    from meshdsl.compare.kinds import scopes_of_request
+
+    named = (request.service.partition("/")[0], request.caller.namespace)
+    known = {namespace.name for namespace in bundle.plan.namespaces}
+    return scopes_of_request(bundle.target, [name for name in named if name in known])
+
+
+def _role(found: Project, files: PolicyFiles, asked: Question) -> str:
+    from meshdsl.cluster import cluster_role
+    from meshdsl.render import render
+
+    scopes: set[Scope] = set()
+    for job in found.jobs:
+        bundle = compile_for(files.policy_set(job.environment, found.name), job.target, cluster=job.name)
+        scopes.update(_scopes(bundle, asked.of(bundle.plan)))
+    return render(cluster_role(scopes, server_side=False))
+
+
+def _texts(traces: list[Named], asked: Question, *, of_mesh: bool) -> Iterator[str]:
+    if not of_mesh:
+        blocks: dict[str, list[str]] = {}
+        for cluster, one in traces:
+            blocks.setdefault(trace_text(one, places(Path.cwd()), tree=asked.tree), []).append(cluster)
+        for text, clusters in blocks.items():
+            yield (f"On {', '.join(clusters)}:\n" if len(blocks) > 1 else "") + text
+        return
+    several = len(traces) > 2
+    for (cluster, found), (_, meant) in zip(traces[::2], traces[1::2], strict=True):
+        title = f"On {cluster}:\n" if several else ""
+        yield title + trace_text(found, places(Path.cwd()), tree=asked.tree) + _compared(found, meant)
+
+
+def _compared(found: Trace, meant: Trace) -> str:
+    """Whether the policies mean the same, in a line."""
+    if Verdict.UNKNOWN in (found.verdict, meant.verdict):
+        return ""
+    return "" if outcome(found) == outcome(meant) else f"\n  the policies mean: {outcome(meant)}\n"

@@ -1,0 +1,217 @@
+"""From what a person writes to a :class:`~meshdsl.simulate.words.Request`: who, to what, which request.
+
+Everything is looked up in the plan, so that a typing error is told with what was probably meant and never answered as
+if it were a question about a service that nobody has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from typing import Final
+from urllib.parse import parse_qsl
+
+from meshdsl.diagnostics import Diagnostic, MeshdslError
+from meshdsl.plan.intent import Plan, Port, Service
+from meshdsl.simulate.words import OUTSIDE, Caller, Request
+from meshdsl.values import METHODS, header_name, header_value
+
+ANYONE: Final = "anyone"
+"""Stands for a caller in the mesh whom no policy names."""
+OUTSIDER: Final = "outside"
+"""Stands for a caller outside the mesh, in plain text."""
+ACCOUNT: Final = "account:"
+"""Opens the name of a bare service account: ``account:prod/ci``."""
+
+NOBODY: Final = Caller("meshdsl-anyone", "anyone")
+"""A caller in the mesh whom no policy names: its namespace is none of the plan's."""
+
+
+class QuestionError(MeshdslError):
+    """What was asked makes no sense for these policies."""
+
+    exit_code = 2
+
+
+def caller(plan: Plan, name: str) -> Caller:
+    """Who is meant.
+
+    Args:
+        plan: with the services.
+        name: a service (``"prod/web"``), a bare service account (``"account:prod/ci"``), ``"anyone"`` for a caller in
+            the mesh whom no policy names, or ``"outside"`` for one outside the mesh. A service whose pods are kept out
+            of the mesh is outside.
+
+    Raises:
+        QuestionError: there is no such service (MESH071), or it is no name of an account (MESH901).
+    """
+    if name == ANYONE:
+        return NOBODY
+    if name == OUTSIDER:
+        return OUTSIDE
+    if name.startswith(ACCOUNT):
+        namespace, slash, account = name.removeprefix(ACCOUNT).partition("/")
+        if not (namespace and slash and account) or "/" in account:
+            raise _wrong("MESH901", f"{name!r} is no service account", help="write it as account:NAMESPACE/NAME")
+        return Caller(namespace, account)
+    one = service(plan, name, f"a service account is {ACCOUNT}NAMESPACE/NAME; there are also {ANYONE} and {OUTSIDER}")
+    return OUTSIDE if is_kept_out(plan, one) else Caller(one.namespace, one.account)
+
+
+def is_kept_out(plan: Plan, one: Service) -> bool:
+    """Whether a policy keeps the pods of a service out of the mesh (semantics §6)."""
+    if one.proxy is not None and one.proxy.enrolled is not None:
+        return not one.proxy.enrolled
+    proxy = plan.namespace(one.namespace).proxy
+    return proxy is not None and proxy.enrolled is False
+
+
+def service(plan: Plan, name: str, else_help: str = "") -> Service:
+    """The service of that name, ``"namespace/name"``.
+
+    Raises:
+        QuestionError: there is none (MESH071).
+    """
+    namespace, _, short = name.partition("/")
+    try:
+        return plan.service(namespace, short)
+    except KeyError:
+        known = [str(one) for one in plan.services]
+        same = [one for one in known if one.partition("/")[2] == name]
+        close = same or get_close_matches(name, known, 1, 0.5)
+        there = f"there are {', '.join(known[:10])}" if known else "there are no services"
+        nearest = f"did you mean {' or '.join(map(repr, close))}?" if close else there
+        message = f"there is no service {name!r}"
+        raise _wrong("MESH071", message, help="; ".join(filter(None, (nearest, else_help)))) from None
+
+
+def question(
+    plan: Plan,
+    source: str,
+    to: str,
+    method: str = "",
+    path: str = "",
+    *,
+    headers: Mapping[str, str] | Iterable[str] = (),
+    query: Mapping[str, str] | None = None,
+    port: int | str | None = None,
+    by_name: bool = True,
+) -> Request:
+    """The request that is meant.
+
+    Args:
+        plan: with the services.
+        source: who sends it, as :func:`caller` reads it.
+        to: the service, ``"prod/api"``, or with its port's number or name, ``"prod/api:8080"``.
+        method: such as ``"GET"``; empty with a path for GET, and without one for a connection.
+        path: with its query, if it has one; ``"/"`` where a method is given without it.
+        headers: a mapping, or texts ``"name: value"``. Each name once.
+        query: parameters beside those in the path. Each once.
+        port: number or name, where ``to`` does not say it. Without either, the only port, or the only one that speaks
+            HTTP.
+        by_name: whether the caller uses the Service's name; False if it calls a pod's address.
+
+    Raises:
+        QuestionError: there is no such service (MESH071) or port (MESH904), the method is none that anybody knows
+            (MESH902), the path is none (MESH903), a header has no colon or cannot be one (MESH905), a header or
+            parameter is given twice (MESH906), or the port does not speak HTTP (MESH907).
+    """
+    name, _, said = to.partition(":")
+    one = service(plan, name)
+    wants_http = bool(method or path)
+    chosen = _port(one, said or port, wants_http=wants_http)
+    who = caller(plan, source)
+    if not wants_http:
+        return Request(who, str(one), chosen.number, by_name=by_name)
+    if not chosen.is_http:
+        raise _wrong(
+            "MESH907",
+            f"port {chosen.number} of {one} speaks {chosen.protocol}, so there are no requests on it",
+            help="leave method and path away to ask about a connection",
+        )
+    bare, _, text = path.partition("?")
+    return Request(
+        who,
+        str(one),
+        chosen.number,
+        _method(method or "GET"),
+        _path(bare or "/"),
+        _once(_headers(headers), "header"),
+        _once([*parse_qsl(text, keep_blank_values=True), *(query or {}).items()], "query parameter"),
+        by_name,
+    )
+
+
+def _port(one: Service, said: int | str | None, *, wants_http: bool) -> Port:
+    ports = ", ".join(f"{port.number}{f' ({port.name})' if port.name else ''}" for port in one.ports)
+    there = f"it has {ports}" if ports else "it has none"
+    if said is not None:
+        for port in one.ports:
+            if str(said) in (str(port.number), port.name):
+                return port
+        raise _wrong("MESH904", f"{one} has no port {said}", help=there)
+    candidates = [port for port in one.ports if port.is_http] if wants_http else list(one.ports)
+    if len(candidates) == 1:
+        return candidates[0]
+    if wants_http and not candidates:
+        raise _wrong("MESH907", f"no port of {one} speaks HTTP", help="leave method and path away")
+    raise _wrong("MESH904", f"{one} has several ports, or none", help=f"write {one}:PORT; {there}")
+
+
+def _method(method: str) -> str:
+    if method in METHODS:
+        return method
+    close = [method.upper()] if method.upper() in METHODS else get_close_matches(method.upper(), METHODS, 1, 0.5)
+    meant = f"did you mean {close[0]}? " if close else ""
+    raise _wrong(
+        "MESH902",
+        f"{method!r} is not a method of HTTP",
+        reason="methods are compared literally, with their case",
+        help=f"{meant}there are {', '.join(METHODS)}",
+    )
+
+
+def _path(path: str) -> str:
+    wrong = [character for character in path if not "!" <= character <= "~" or character == "#"]
+    if path.startswith("/") and not wrong:
+        return path
+    why = f"{wrong[0]!r} cannot stand in it as it is" if wrong else "it does not begin with a slash"
+    raise _wrong(
+        "MESH903",
+        f"{path!r} is not a path",
+        reason=why,
+        help="write it as it is sent, such as /v1/items?page=2, with other characters percent-encoded",
+    )
+
+
+def _headers(given: Mapping[str, str] | Iterable[str]) -> Iterator[tuple[str, str]]:
+    pairs = given.items() if isinstance(given, Mapping) else map(_header, given)
+    for name, value in pairs:
+        try:
+            yield header_name(name.strip()), header_value(value.strip(" \t"))
+        except ValueError as error:
+            raise _wrong("MESH905", f"{name}: {value!r} is not a header", reason=str(error)) from None
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon:
+        raise _wrong("MESH905", f"{text!r} is not a header: it has no colon", help="write it as 'x-canary: true'")
+    return name, value
+
+
+def _once(pairs: Iterable[tuple[str, str]], what: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if name in found:
+            raise _wrong(
+                "MESH906",
+                f"the {what} {name!r} is given twice",
+                reason=f"a {what} is taken to occur once in a request (docs/semantics.md §2)",
+            )
+        found[name] = value
+    return found
+
+
+def _wrong(code: str, message: str, *, reason: str = "", help: str = "") -> QuestionError:
+    return QuestionError([Diagnostic(code, message, reason=reason, help=help)])

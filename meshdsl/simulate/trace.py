@@ -1,0 +1,210 @@
+"""One request and all that can be said of it: the answer, where it goes, how often it is tried, and why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+from meshdsl.compiler import Bundle
+from meshdsl.plan.intent import Plan
+from meshdsl.simulate.ask import NOBODY
+from meshdsl.simulate.attempts import Try, time_line, tries
+from meshdsl.simulate.inventory import Inventory
+from meshdsl.simulate.observed import observed
+from meshdsl.simulate.plan import PlanReading
+from meshdsl.simulate.readings import reading_of
+from meshdsl.simulate.words import Answer, Backend, Request, Verdict
+from meshdsl.values import duration_text
+
+_NOT_NORMAL = re.compile(r"//|/\.{1,2}(/|$)|%2f|%5c|\\", re.IGNORECASE)
+"""What proxies do not compare alike (docs/semantics.md §2.1)."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Trace:
+    """What happens to a request.
+
+    Attributes:
+        request: that was asked about.
+        read: what was read: ``"policies"``, or the mesh and what its objects came from.
+        answer: with its reasons.
+        inventory: the Services that the destinations are of.
+    """
+
+    request: Request
+    read: str
+    answer: Answer
+    inventory: Inventory
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the request reaches the service as far as access goes. False where that is unknown."""
+        return self.answer.allowed
+
+    @property
+    def verdict(self) -> Verdict:
+        """Allowed, denied, without a route, or unknown."""
+        return self.answer.verdict
+
+    @property
+    def versions(self) -> dict[str, int | float]:
+        """Version to the percentage of the requests that it gets; empty where versions play no part."""
+        found = self._shares()
+        return {version: percent for (_, version), percent in found.items() if version}
+
+    @property
+    def services(self) -> dict[str, int | float]:
+        """Service to the percentage of the requests that it gets."""
+        total: dict[str, int | float] = {}
+        for (service, _), percent in self._shares().items():
+            total[service] = total.get(service, 0) + percent
+        return total
+
+    @property
+    def tries(self) -> int | None:
+        """How often the request is tried at most; None where retries are left to the mesh, 0 if it is never sent."""
+        traffic = self.answer.traffic
+        if not self.allowed or (traffic is not None and traffic.redirect is not None):
+            return 0
+        return 1 if traffic is None else tries(traffic)
+
+    @property
+    def deadline(self) -> int | None:
+        """Milliseconds until the caller has an answer, all tries together; None for no bound."""
+        return None if self.answer.traffic is None else self.answer.traffic.timeout
+
+    @property
+    def time_line(self) -> tuple[Try, ...]:
+        """Every try that could be made, and when; only the first where retries are left to the mesh."""
+        traffic = self.answer.traffic
+        return () if not self.tries or traffic is None else time_line(traffic)
+
+    @property
+    def status(self) -> int | None:
+        """The status with which the mesh itself always answers; None where the service answers or nothing is said."""
+        if self.verdict is Verdict.NO_ROUTE:
+            return 404
+        traffic = self.answer.traffic
+        if not self.allowed or traffic is None:
+            return None
+        if traffic.redirect is not None:
+            return traffic.redirect.status
+        if traffic.abort is not None and traffic.abort[0] == 100:
+            return traffic.abort[1]
+        return None
+
+    def __repr__(self) -> str:
+        return f"<{sentence(self)}>"
+
+    def _shares(self) -> dict[tuple[str, str], int | float]:
+        traffic = self.answer.traffic if self.allowed else None
+        if traffic is None or not traffic.backends:
+            return {}
+        found = {self.name_of(backend): number(100 * share) for backend, share in traffic.backends}
+        return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+    def name_of(self, backend: Backend) -> tuple[str, str]:
+        """Service and version of a destination; the version is empty where it is none, or all of them."""
+        try:
+            return self.inventory.version_of(backend)
+        except KeyError:
+            labels = ",".join(f"{name}={value}" for name, value in sorted(backend.labels))
+            return f"{backend.namespace}/pods with {labels or 'no labels'}", ""
+
+
+def subject(request: Request) -> str:
+    """What a request is, in one line: ``GET /items from prod/web to prod/api:8080``."""
+    query = "&".join(f"{name}={value}" for name, value in sorted(request.query.items()))
+    what = f"{request.method} {request.path}{f'?{query}' if query else ''}" if request.is_http else "a connection"
+    headers = ", ".join(f"{name}: {value}" for name, value in sorted(request.headers.items()))
+    by = "" if request.by_name else " by a pod's address"
+    who = "anyone in the mesh" if request.caller == NOBODY else request.caller
+    return f"{what}{f' with {headers}' if headers else ''} from {who} to {request.service}:{request.port}{by}"
+
+
+def sentence(trace: Trace) -> str:
+    """The request and what becomes of it, in one line."""
+    return f"{subject(trace.request)}: {outcome(trace)}"
+
+
+def outcome(trace: Trace) -> str:
+    """What becomes of the request, in a few words: ``allowed, v1 90 %, v2 10 %, at most 4 tries, 5s at most``."""
+    parts = [str(trace.verdict)]
+    traffic = trace.answer.traffic
+    if trace.status is not None:
+        parts.append(f"the mesh answers {trace.status}")
+    elif trace.allowed and traffic is not None:
+        goes = trace.versions or {
+            name: share for name, share in trace.services.items() if name != trace.request.service
+        }
+        parts += [f"{name} {percent} %" for name, percent in goes.items()]
+        parts.append(_tried(trace.tries))
+        parts += [f"{duration_text(traffic.timeout)} at most"] if traffic.timeout is not None else []
+    return ", ".join(parts)
+
+
+def _tried(count: int | None) -> str:
+    if count is None:
+        return "retries left to the mesh"
+    return "tried once" if count == 1 else f"at most {count} tries"
+
+
+def number(value: Fraction) -> int | float:
+    """A percentage as people write it: 25, 0.1, 33.3333."""
+    return int(value) if value.denominator == 1 else round(float(value), 4)
+
+
+def trace(bundle: Bundle, request: Request) -> Trace:
+    """What the policies mean for a request (``docs/semantics.md``).
+
+    Args:
+        bundle: what the policies became; only its plan is read.
+        request: to a service and port that the plan has; :func:`meshdsl.simulate.ask.question` makes one.
+    """
+    return trace_plan(bundle.plan, request)
+
+
+def trace_plan(plan: Plan, request: Request, reading: PlanReading | None = None) -> Trace:
+    """As :func:`trace`, of a plan that need not compile for any mesh; ``reading`` is its reading, to ask it often."""
+    reading = reading or PlanReading(plan)
+    return Trace(request, "the policies", of_policies(reading, request), reading.inventory)
+
+
+def of_policies(reading: PlanReading, request: Request) -> Answer:
+    """The answer of a plan; unknown for a path that each mesh normalises in its own way."""
+    if _NOT_NORMAL.search(request.path):
+        why = f"the path {request.path} is normalised by each mesh in its own way: ask with a target"
+        return Answer(Verdict.UNKNOWN, unknown=(why,))
+    return reading.answer(request, explain=True)
+
+
+def trace_objects(
+    bundle: Bundle,
+    request: Request,
+    objects: Sequence[Mapping[str, Any]] | None = None,
+    *,
+    read: str = "",
+    unknown: tuple[str, ...] = (),
+) -> Trace:
+    """What the mesh of a bundle does with a request, read from objects alone.
+
+    Args:
+        bundle: for its target, and for the Services that the policies declare.
+        request: to a service and port of theirs.
+        objects: any objects of that mesh, such as a cluster's; None for the bundle's own manifests.
+        read: what to call them; the target's title if empty.
+        unknown: why some of the objects could not be read: then nothing is promised.
+    """
+    declared = Inventory.of_plan(bundle.plan)
+    target = bundle.target
+    if objects is None:
+        given: Sequence[Mapping[str, Any]] = [one.body for one in bundle.manifests]
+    else:
+        given, declared = objects, observed(declared, objects)
+    answer = reading_of(target, given, declared).answer(request, explain=True)
+    if unknown:
+        answer = replace(answer, verdict=Verdict.UNKNOWN, unknown=(*unknown, *answer.unknown))
+    return Trace(request, read or f"{target.title} {target.version}", answer, declared)

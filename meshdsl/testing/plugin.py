@@ -1,0 +1,96 @@
+"""The pytest plugin: the fixture ``mesh``, its marker and options, and the traces below a test that failed.
+
+pytest loads this module in every run of every project that has meshdsl installed, so nothing but pytest is imported
+until a test uses the fixture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from meshdsl.diagnostics import MeshdslError
+    from meshdsl.testing.mesh import MeshFixture
+
+_ASKED = pytest.StashKey[Sequence[str]]()
+"""The traces of a test, as text."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--mesh-cluster`` and ``--mesh-path``, and the same in the configuration of pytest."""
+    group = parser.getgroup("meshdsl", "policies under test")
+    group.addoption("--mesh-cluster", metavar="NAME", help="the cluster that the fixture mesh asks about")
+    group.addoption("--mesh-path", metavar="DIR", help="where the configuration of meshdsl is")
+    parser.addini("mesh_cluster", "the cluster that the fixture mesh asks about; by default the first")
+    parser.addini("mesh_path", "where the configuration of meshdsl is; by default the root directory of pytest")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known."""
+    config.addinivalue_line(
+        "markers",
+        "mesh(cluster=None, path=None): the cluster, and the folder of the configuration, of the fixture mesh",
+    )
+
+
+@pytest.fixture(scope="session")
+def _meshes() -> dict[tuple[Path, str], MeshFixture]:
+    """What was loaded, by folder and cluster."""
+    return {}
+
+
+@pytest.fixture
+def mesh(request: pytest.FixtureRequest, _meshes: dict[tuple[Path, str], MeshFixture]) -> MeshFixture:
+    """The policies of a cluster, to be asked what happens to a request. Loaded once in a run of pytest.
+
+    The folder is that of the marker, of ``--mesh-path``, of ``mesh_path`` in pytest's configuration, or pytest's root
+    directory; the cluster that of the marker, of ``--mesh-cluster``, of ``mesh_cluster``, or the first one of the
+    configuration.
+    """
+    from meshdsl.diagnostics import MeshdslError
+    from meshdsl.testing.mesh import MeshFixture
+
+    marker = request.node.get_closest_marker("mesh")
+    given: dict[str, Any] = dict(marker.kwargs) if marker else {}
+    if marker and (marker.args or given.keys() - {"cluster", "path"}):
+        pytest.fail("the marker mesh takes cluster=… and path=…, by name", pytrace=False)
+    config = request.config
+    said = {
+        name: given.get(name) or config.getoption(f"mesh_{name}") or config.getini(f"mesh_{name}") for name in _SAID
+    }
+    folder = (config.rootpath / str(said["path"] or ".")).resolve()
+    if not folder.exists():
+        pytest.fail(f"there is no folder {folder}: the fixture mesh looks there for the configuration", pytrace=False)
+    key = (folder, str(said["cluster"] or ""))
+    try:
+        loaded = _meshes.get(key) or MeshFixture.load(*key)
+    except MeshdslError as error:
+        raise pytest.fail.Exception(_said(error, config.rootpath), pytrace=False) from None
+    _meshes[key] = loaded
+    loaded.asked.clear()
+    request.node.stash[_ASKED] = loaded.asked
+    return loaded
+
+
+_SAID = ("cluster", "path")
+
+
+def _said(error: MeshdslError, base: Path) -> str:
+    from meshdsl.report import report
+
+    return report("text", error.diagnostics, base=str(base), command="pytest")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Below a test that failed: the traces of what it asked, the last one last."""
+    made = yield
+    if call.when == "call" and made.failed:
+        made.sections += [("what the mesh does", text) for text in item.stash.get(_ASKED, ())]
+    return made

@@ -1,0 +1,139 @@
+"""``meshdsl trace``: what happens to a request, read from the policies, from manifests and from what somebody dumped."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.running import meshdsl
+
+ASK = ("trace", "--from", "prod/web", "--to", "prod/api")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("traced")
+    assert meshdsl("init", cwd=folder).returncode == 0
+    assert meshdsl("build", cwd=folder).returncode == 0
+    return folder
+
+
+def lines(text: str) -> list[str]:
+    return [" ".join(line.split()) for line in text.splitlines()]
+
+
+def test_the_policies_answer_with_the_line_of_each_step(project: Path) -> None:
+    done = meshdsl(*ASK, "GET", "/items", "-H", "x-canary: true", cwd=project)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = lines(done.stdout)
+    assert found[0] == "GET /items with x-canary: true from prod/web to prod/api:8080"
+    assert found[2] == "allowed, v2 100 %, tried once, 5s at most"
+    assert any(line.startswith("connection mTLS, with the identity prod/web policies/access.py:8") for line in found)
+    assert any(line.startswith("route default-canary") and line.endswith("policies/traffic.py:7") for line in found)
+    assert any(line.endswith("policies/traffic.py:8") for line in found)
+    assert any(line.startswith("access let in by an Allow policies/access.py:10") for line in found)
+
+
+def test_clusters_in_which_it_means_the_same_are_told_once(project: Path) -> None:
+    done = meshdsl(*ASK, "GET", "/items", cwd=project)
+    assert done.stdout.count("GET /items from") == 1
+
+
+@pytest.mark.parametrize("cluster", ["istio", "ambient", "linkerd"])
+def test_the_manifests_of_a_cluster_answer_with_object_and_field(project: Path, cluster: str) -> None:
+    done = meshdsl(*ASK, "GET", "/items", "--cluster", cluster, cwd=project)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "allowed, v1 90 %, v2 10 %" in done.stdout
+    assert ("VirtualService prod/api" if cluster == "istio" else "HTTPRoute prod/api") in done.stdout
+    assert "the policies mean" not in done.stdout
+
+
+def test_what_was_built_is_read_back_with_against(project: Path) -> None:
+    for cluster in ("istio", "ambient", "linkerd"):
+        against = ("--cluster", cluster, "--against", f"out/{cluster}")
+        done = meshdsl(*ASK, "POST", "/items", *against, cwd=project)
+        assert done.returncode == 0, done.stderr
+        assert "allowed, v1 90 %, v2 10 %" in done.stdout
+
+
+def test_where_the_objects_mean_something_else_it_is_said(project: Path, tmp_path: Path) -> None:
+    for file in (project / "out/istio/prod").iterdir():
+        (tmp_path / file.name).write_text(
+            file.read_text().replace("weight: 90", "weight: 50").replace("weight: 10", "weight: 50")
+        )
+    done = meshdsl(*ASK, "GET", "/items", "--cluster", "istio", "--against", str(tmp_path), cwd=project)
+    assert "allowed, v1 50 %, v2 50 %" in done.stdout
+    assert "the policies mean: allowed, v1 90 %, v2 10 %" in done.stdout
+
+
+def test_what_is_not_modelled_is_named_and_the_exit_code_is_3(project: Path, tmp_path: Path) -> None:
+    for file in (project / "out/istio/prod").iterdir():
+        (tmp_path / file.name).write_text(file.read_text())
+    body = {
+        "apiVersion": "networking.istio.io/v1alpha3",
+        "kind": "EnvoyFilter",
+        "metadata": {"name": "lua", "namespace": "prod"},
+        "spec": {"configPatches": []},
+    }
+    (tmp_path / "filter.yaml").write_text(json.dumps(body))
+    done = meshdsl(*ASK, "GET", "/items", "--cluster", "istio", "--against", str(tmp_path), cwd=project)
+    assert done.returncode == 3
+    assert "EnvoyFilter prod/lua" in done.stdout
+
+
+def test_the_tree_shows_what_was_passed_over(project: Path) -> None:
+    done = meshdsl(*ASK, "GET", "/items", "--explain", cwd=project)
+    assert "└─ ✗ default-canary" in done.stdout
+
+
+def test_json_is_for_programs(project: Path) -> None:
+    done = meshdsl(*ASK, "GET", "/items?a=1", "--format", "json", "--cluster", "linkerd", cwd=project)
+    document = json.loads(done.stdout)
+    assert document["version"] == 1
+    read, meant = document["traces"]
+    assert read["cluster"] == "linkerd"
+    for found in (read, meant):
+        assert (found["verdict"], found["versions"], found["deadline_ms"]) == ("allowed", {"v1": 90, "v2": 10}, 5000)
+        assert found["request"]["query"] == {"a": "1"}
+        assert found["reasons"]
+    assert meant["read"] == "the policies"
+
+
+def test_everybody_else_is_refused(project: Path) -> None:
+    for caller in ("account:ci/runner", "prod/api", "anyone", "outside"):
+        done = meshdsl("trace", "--from", caller, "--to", "prod/api", "/items", cwd=project)
+        assert done.returncode == 0
+        assert lines(done.stdout)[2] == "denied", caller
+
+
+def test_a_path_alone_is_got_and_the_folder_may_follow(project: Path) -> None:
+    done = meshdsl(*ASK, "/items", str(project), cwd=project.parent)
+    assert done.returncode == 0
+    assert lines(done.stdout)[0] == "GET /items from prod/web to prod/api:8080"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--from", "prod/wob", "--to", "prod/api", "/"), "did you mean 'prod/web'?"),
+        (("--from", "prod/web", "--to", "prod/apy", "/"), "did you mean 'prod/api'?"),
+        (("--from", "prod/web", "--to", "prod/api:1", "/"), "has no port 1"),
+        (("--from", "prod/web", "--to", "prod/api", "GOT", "/"), "did you mean GET?"),
+        (("--from", "prod/web", "--to", "prod/api", "GET", "items"), "does not begin with a slash"),
+        (("--from", "prod/web", "--to", "prod/api", "/", "-H", "x"), "no colon"),
+        (("--to", "prod/api", "/"), "--from"),
+    ],
+)
+def test_bad_questions_have_their_own_answers(project: Path, arguments: tuple[str, ...], words: str) -> None:
+    done = meshdsl("trace", *arguments, cwd=project)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_path_that_meshes_normalise_differently_is_unknown_to_the_policies(project: Path) -> None:
+    done = meshdsl(*ASK, "/a//b", cwd=project)
+    assert done.returncode == 3
+    assert "normalised by each mesh in its own way" in done.stdout

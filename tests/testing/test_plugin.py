@@ -1,0 +1,132 @@
+"""The pytest plugin in a repository of its own: the fixture, its options, and what a failure shows."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+POLICIES = """
+from meshdsl import Allow, Canary, Header, Namespace, Retry, Service, Timeout
+
+prod = Namespace("prod")
+web = Service("web", prod, port=80)
+batch = Service("batch", prod, port=80)
+api = Service("api", prod, port=8080, versions=("v1", "v2"))
+checkout = api.route("checkout", methods=("POST",), path="/checkout")
+
+
+def policies(env):
+    yield Canary(api, stable="v1", canary="v2", percent=env["percent"], when=Header("x-canary", "true"))
+    yield Retry(api, attempts=3, retry_on=("5xx",), methods="any")
+    yield Retry.never(checkout)
+    yield Timeout(api, "5s")
+    yield Allow(api, callers=(web,))
+"""
+CONFIG = """
+name = "shop"
+
+[clusters.test]
+target = "istio"
+environment = { percent = 50 }
+
+[clusters.prod]
+target = "linkerd"
+environment = { percent = 10 }
+"""
+
+
+def run(folder: Path, test: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    (folder / "policies").mkdir(exist_ok=True)
+    (folder / "policies" / "api.py").write_text(POLICIES)
+    (folder / "meshdsl.toml").write_text(CONFIG)
+    (folder / "test_mesh.py").write_text(test)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:randomly", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_requests_are_answered_as_the_policies_say(tmp_path: Path) -> None:
+    done = run(
+        tmp_path,
+        """
+def test_canary_is_opt_in(mesh):
+    answer = mesh.request("prod/web", "prod/api", "GET", "/items", headers={"x-canary": "true"})
+    assert answer.versions == {"v2": 100}
+    assert (answer.tries, answer.deadline) == (4, 5000)
+    assert mesh.request("prod/web", "prod/api", "POST", "/checkout").tries == 1
+    assert not mesh.request("prod/batch", "prod/api", "GET", "/items").allowed
+    assert not mesh.request("outside", "prod/api").allowed
+    assert mesh.connect("prod/web", "prod/api").allowed
+
+def test_the_manifests_too(mesh):
+    for cluster in ("istio", "linkerd", "test", "prod"):
+        assert mesh.request("prod/web", "prod/api", "GET", "/items", on=cluster).allowed, cluster
+
+def test_the_meshes_agree(mesh):
+    mesh.agree("istio", "linkerd")
+    mesh.agree()
+""",
+    )
+    assert done.returncode == 0, done.stdout
+    assert "3 passed" in done.stdout
+
+
+SHARE = """
+def test_share(mesh):
+    assert mesh.request("prod/web", "prod/api").versions == {"v1": 90, "v2": 10}
+"""
+
+
+def test_the_cluster_is_the_first_or_that_of_the_option_the_marker_or_the_configuration(tmp_path: Path) -> None:
+    assert "1 failed" in run(tmp_path, SHARE).stdout
+    assert "1 passed" in run(tmp_path, SHARE, "--mesh-cluster", "prod").stdout
+    assert "1 passed" in run(tmp_path, SHARE, "-o", "mesh_cluster=prod").stdout
+    marked = "import pytest\n\n@pytest.mark.mesh(cluster='prod')" + SHARE
+    assert "1 passed" in run(tmp_path, marked, "--strict-markers").stdout
+
+
+def test_a_failure_shows_the_trace(tmp_path: Path) -> None:
+    done = run(tmp_path, SHARE)
+    assert "GET / from prod/web to prod/api:8080" in done.stdout
+    assert "v1 50 %, v2 50 %, at most 4 tries, 5s at most" in done.stdout
+    assert "policies/api.py:12" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("test", "arguments", "words"),
+    [
+        ("def test(mesh): mesh.request('prod/web', 'prod/apy')", (), ("no service 'prod/apy'", "did you mean")),
+        ("def test(mesh): pass", ("--mesh-cluster", "prud"), ("there is no cluster 'prud'", "test, prod")),
+        ("def test(mesh): pass", ("--mesh-path", "nowhere"), ("nowhere",)),
+        ("def test(mesh): mesh.agree('consul')", (), ("no cluster or target 'consul'",)),
+        ("import pytest\n@pytest.mark.mesh('prod')\ndef test(mesh): pass", (), ("cluster=… and path=…",)),
+    ],
+)
+def test_what_is_wrong_is_told(tmp_path: Path, test: str, arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
+    done = run(tmp_path, test, *arguments)
+    assert done.returncode == 1
+    for word in words:
+        assert word in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_nothing_is_imported_unless_it_is_used(tmp_path: Path) -> None:
+    test = """
+import sys
+
+def test_nothing():
+    loaded = {name for name in sys.modules if name.split(".")[0] in ("meshdsl", "pydantic", "yaml", "click", "jinja2")}
+    assert loaded == {"meshdsl", "meshdsl.testing", "meshdsl.testing.plugin"}
+"""
+    done = run(tmp_path, test)
+    assert "1 passed" in done.stdout, done.stdout
+
+
+def test_without_policies_the_fixture_says_what_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "test_mesh.py").write_text("def test(mesh): pass\n")
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--rootdir={tmp_path}"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert "there is no configuration" in done.stdout
+    assert "Traceback" not in done.stdout
