@@ -17,6 +17,8 @@ from meshdsl.report.escape import one_line
 from meshdsl.report.graph_layout import Box, Layout, Stop, layout
 from meshdsl.report.graph_words import heading, label, lines, namespaces, places, title, tooltip
 
+_NO_XML: Final = {0xFFFE: "\\ufffe", 0xFFFF: "\\uffff"}
+"""Characters that no XML document may hold, beside those that are never shown as they are."""
 _MARGIN: Final = 24
 _LINE: Final = 16
 _NAME_PX: Final = 8.6
@@ -160,4 +162,4 @@ def _rect(box: Box) -> str:
 
 
 def _text(words: str) -> str:
-    return escape(one_line(words))
+    return escape(one_line(words)).translate(_NO_XML)
