@@ -42,7 +42,7 @@ TARGETS: Mapping[str, tuple[str, str]] = MappingProxyType(
 """The module and class of each target."""
 
 _TOP = ("name", "policies", "out", "permit", "clusters")
-_CLUSTER = ("target", "context", "environment")
+_CLUSTER = ("target", "context", "uid", "environment")
 _RESERVED = ("cluster", "target")
 
 
@@ -54,12 +54,15 @@ class Cluster:
         name: a DNS label; the folder below ``out`` that its manifests go to.
         target: the mesh with its profile.
         context: of the kubeconfig, for ``meshdsl diff``; empty for the current one.
+        uid: of the namespace ``kube-system``, which no other cluster has; a context that leads to another cluster is
+            then refused. Empty for no check.
         environment: what ``policies(env)`` receives: its table, with ``cluster`` and ``target``.
     """
 
     name: str
     target: Target
     context: str
+    uid: str
     environment: Environment
 
 
@@ -248,12 +251,12 @@ class _Reader:
         if not isinstance(target, str) or target not in TARGETS:
             self._no_target(name, target, at, given="target" in settings)
             return None
-        context = self._text(settings, "context", at, "")
+        context, uid = (self._text(settings, key, at, "") for key in ("context", "uid"))
         environment = self._environment(settings, at)
         profile = self._profile(target, settings, at)
         if profile is None:
             return None
-        return Cluster(name, profile, context, Environment(cluster=name, target=target, **environment))
+        return Cluster(name, profile, context, uid, Environment(cluster=name, target=target, **environment))
 
     def _no_target(self, name: str, target: object, at: KeyPath, *, given: bool) -> None:
         known = ", ".join(TARGETS)

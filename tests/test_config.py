@@ -21,6 +21,7 @@ permit = ["read"]
 target = "istio"
 version = "1.30"
 context = "prod"
+uid = "6a7e"
 accept = ["MESH521"]
 environment = { region = "eu", replicas = 6, zones = ["a", "b"] }
 
@@ -50,7 +51,7 @@ def test_a_configuration_is_read(tmp_path: Path) -> None:
     assert list(config.clusters) == ["prod-eu", "edge"]
     prod = config.clusters["prod-eu"]
     assert (prod.target.name, prod.target.version, prod.target.accept) == ("istio", "1.30", ("MESH521",))
-    assert prod.context == "prod"
+    assert (prod.context, prod.uid) == ("prod", "6a7e")
     assert dict(prod.environment) == {
         "cluster": "prod-eu", "target": "istio", "region": "eu", "replicas": 6, "zones": ("a", "b"),
     }  # fmt: skip

@@ -156,7 +156,7 @@ def _read(console: Console, found: Project, files: PolicyFiles, job: Job, option
     from meshdsl.cluster import KubectlCluster
 
     context = options.context or job.context
-    with KubectlCluster(context, timeout=options.timeout, log=console.detail) as cluster:
+    with KubectlCluster(context, timeout=options.timeout, log=console.detail, uid=job.uid) as cluster:
         report = access_of(bundle, cluster)
         return f"context {context or cluster.name}, as {title} reads it", report
 

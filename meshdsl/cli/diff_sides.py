@@ -86,7 +86,7 @@ class LiveSide:
         from meshdsl.cluster import KubectlCluster
 
         context = self.context or job.context
-        return KubectlCluster(context, timeout=self.timeout, server_side=self.server_side, log=self.log)
+        return KubectlCluster(context, timeout=self.timeout, server_side=self.server_side, log=self.log, uid=job.uid)
 
     def compare(self, job: Job, bundle: Bundle) -> Compared:
         """Read the cluster through kubectl, and compare."""

@@ -34,12 +34,16 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One cluster to compile for; ``name`` is the folder that its manifests go to, ``context`` where it is reached."""
+    """One cluster to compile for; ``name`` is the folder that its manifests go to.
+
+    ``context`` is where it is reached, ``uid`` what its ``kube-system`` must have, if that is configured.
+    """
 
     name: str
     target: Target
     environment: Environment
     context: str = ""
+    uid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,9 @@ def project(choice: Choice) -> Project:
         config.policies,
         config.out,
         config.permit,
-        tuple(Job(c.name, c.target, c.environment, c.context) for c in config.clusters.values() if c.name in names),
+        tuple(
+            Job(c.name, c.target, c.environment, c.context, c.uid) for c in config.clusters.values() if c.name in names
+        ),
         # A folder outside of the repository may be shared with other repositories.
         complete=not choice.clusters and config.out.is_relative_to(config.root),
         config=config.policies_at,

@@ -57,11 +57,12 @@ class KubectlCluster:
         clock: to wait with.
         endpoint: starts what listens in place of kubectl proxy, for tests.
         read_timeout: seconds without a byte after which an answer is given up.
+        uid: that the cluster must have (:attr:`ClusterId.uid`); empty for whatever the context leads to.
 
     Raises:
         ClusterError: on entering, if there is no kubectl (MESH801), no such context (MESH802), nobody is logged in
-            (MESH803), the server cannot be reached (MESH804), is too slow (MESH805), is not trusted (MESH806) or is
-            no API server (MESH807).
+            (MESH803), the server cannot be reached (MESH804), is too slow (MESH805), is not trusted (MESH806), is no
+            API server (MESH807) or another cluster's (MESH811).
     """
 
     def __init__(
@@ -76,7 +77,9 @@ class KubectlCluster:
         clock: Clock | None = None,
         endpoint: Callable[[], Endpoint] | None = None,
         read_timeout: float = READ_TIMEOUT,
+        uid: str = "",
     ) -> None:
+        self._uid = uid
         self.name = context or "the current context"
         self._clock = clock or Clock()
         self._timeout = timeout
@@ -128,6 +131,8 @@ class KubectlCluster:
         transport = Transport(open_endpoint, clock=self._clock, read_timeout=self._read_timeout)
         self._open = transport, DryRun(transport)
         self._version = self._probe(transport)
+        if self._uid:
+            self._check_uid()
         if kinds:
             snapshot.ask_ahead(transport, kinds, self._deadline())
 
@@ -204,6 +209,22 @@ class KubectlCluster:
         except Failure:
             return ClusterId("", self._version)
         return ClusterId(str(found.get("metadata", {}).get("uid", "")), self._version)
+
+    def _check_uid(self) -> None:
+        """Refuse another cluster than the one that is meant, and one that cannot be told from it."""
+        found = self.cluster_id().uid
+        if found == self._uid:
+            return
+        raise cluster_error(
+            "MESH811",
+            f"{self.name} leads to another cluster" if found else f"it cannot be told which cluster {self.name} is",
+            reason=f"its kube-system has the uid {found}, and {self._uid} is meant"
+            if found
+            else "its namespace kube-system may not be read",
+            help="choose the context of the cluster that is meant, or correct its uid"
+            if found
+            else "give the account `get` on namespaces, or leave the uid out",
+        )
 
     def _opened(self) -> tuple[Transport, DryRun]:
         if self._open is None:

@@ -77,4 +77,12 @@ PAGES: tuple[Page, ...] = (
         "(`TMPDIR`, else `/tmp`). It cannot be made there, or its path is longer than the 100 bytes that a socket's "
         "path may have, or the process cannot be started at all. Set `TMPDIR` to a short path that you can write.",
     ),
+    Page(
+        "MESH811",
+        "Another cluster",
+        "The configuration says which cluster is meant by its `uid`, the uid of the namespace `kube-system`, and the "
+        "context leads to one with another uid, or to one that does not let you read it. A context is a name on your "
+        "machine: the same name may lead elsewhere on another one. Nothing was compared. `kubectl get namespace "
+        "kube-system -o jsonpath={.metadata.uid}` prints the uid; a cluster that was made anew has a new one.",
+    ),
 )

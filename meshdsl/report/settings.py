@@ -26,7 +26,12 @@ TOP_DEFAULTS: Mapping[str, str] = {
 }
 """Of ``[tool.meshdsl]``, which has its defaults in the reader."""
 
-CLUSTER_DEFAULTS: Mapping[str, str] = {"target": "required", "context": '`""`', "environment": "`{}`"}
+CLUSTER_DEFAULTS: Mapping[str, str] = {
+    "target": "required",
+    "context": '`""`',
+    "uid": '`""`',
+    "environment": "`{}`",
+}
 """Of a cluster, beside its profile."""
 
 _TYPES: Mapping[str, str] = {

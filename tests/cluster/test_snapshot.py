@@ -427,6 +427,27 @@ def test_two_clusters_are_told_apart(api: Api, clock: FakeClock) -> None:
     assert {(found.uid, found.version) for found in seen} == {("one", "v1.36.1"), ("two", "v1.36.1")}
 
 
+@pytest.mark.parametrize("ahead", [False, True])
+@pytest.mark.parametrize("uid", ["two", ""])
+def test_another_cluster_than_the_one_that_is_meant_is_refused(api: Api, uid: str, ahead: bool) -> None:
+    path = "/api/v1/namespaces/kube-system"
+    small(api).documents[path] = {"kind": "Namespace", "metadata": {"name": "kube-system", "uid": "one"}}
+    with cluster(api, uid="one") as live:
+        assert live.snapshot(SCOPES).objects
+    api.requests.clear()
+    api.documents[path]["metadata"]["uid"] = uid
+    other = cluster(api, uid="one")
+    if ahead:
+        other.begin([SERVICE])
+    with (
+        pytest.raises(ClusterError, match="another cluster" if uid else "cannot be told which cluster") as raised,
+        other,
+    ):
+        pass
+    assert raised.value.diagnostics[0].code == "MESH811"
+    assert lists(api) == [path], "objects of another cluster were read"
+
+
 def test_a_cluster_is_used_in_a_with_statement(api: Api) -> None:
     with pytest.raises(RuntimeError, match="with statement"):
         cluster(api).snapshot(SCOPES)
