@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from meshdsl.compiler import Bundle
 from meshdsl.plan.intent import Service
-from meshdsl.simulate.allowances import expected, tolerated
+from meshdsl.simulate.allowances import expected, verdicts
 from meshdsl.simulate.inventory import Inventory
 from meshdsl.simulate.plan import PlanReading
 from meshdsl.simulate.readings import reading_of
@@ -152,10 +152,13 @@ def differences(request: Request, meant: Answer, found: Answer, target: Target, 
         return
     if _is_sent_away(meant) and _is_sent_away(found):
         pass  # whoever is answered by the caller's side never meets the access rules of the callee's (§3 Redirect)
-    elif found.verdict is not meant.verdict and not tolerated(request, service, meant, found.verdict, target):
+    elif found.verdict not in verdicts(request, service, meant, target):
         kind = "widened" if found.verdict is Verdict.ALLOWED else "narrowed" if meant.allowed else "refused otherwise"
-        yield f"{kind}: {meant.verdict} is meant, {found.verdict} found"
-    if found.mtls is not None and meant.mtls is not None and found.mtls is not meant.mtls:
+        probe = ", and it is a declared probe" if meant.probe else ""
+        yield f"{kind}: {meant.verdict} is meant{probe}, {found.verdict} found"
+    # Which pods a workload's own template makes is told by no object that we write.
+    by_workload = service.proxy is not None and service.proxy.enrolled is not None
+    if not by_workload and None not in (meant.mtls, found.mtls) and found.mtls is not meant.mtls:
         yield f"mtls: {meant.mtls} is meant, {found.mtls} found"
     yield from _of_traffic(meant, found, target)
 

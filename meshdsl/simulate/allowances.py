@@ -14,13 +14,14 @@ from typing import Final
 
 from meshdsl.plan.features import Feature
 from meshdsl.plan.intent import Service
+from meshdsl.simulate.plan import RuleMeaning
 from meshdsl.simulate.words import Answer, Request, Retries, Traffic, Verdict
 from meshdsl.targets.base import Target, TargetName
 
 OfTraffic = Callable[[Traffic], Traffic]
 """What is meant, to what the mesh makes of it."""
-OfVerdict = Callable[[Request, Service, Answer, Verdict], bool]
-"""Whether a mesh may give this verdict to a request, given what is meant."""
+OfVerdict = Callable[[Request, Service, Answer], frozenset[Verdict] | None]
+"""The verdicts that a mesh may give to a request, given what is meant; None if only that one."""
 
 ALWAYS: Final = frozenset({"connect-failure", "refused-stream", "unavailable", "cancelled"})
 """What a waypoint retries beside what is asked for."""
@@ -30,7 +31,7 @@ STATUSES: Final[Mapping[str, frozenset[int]]] = {
     "retriable-4xx": frozenset({409}),
 }
 """Envoy's conditions that are statuses by another name."""
-_CONNECTIONS: Final = frozenset({"reset", "connect-failure", "refused-stream"})
+_BROKEN: Final = frozenset({"reset", "connect-failure"})
 _ARRIVES_AS: Final = 502
 """With which a proxy of Linkerd answers for an application that resets or refuses."""
 
@@ -42,43 +43,50 @@ def _by_status(*conditions: str) -> OfTraffic:
     """Ambient: "written as status codes", and what is always retried comes along."""
 
     def changed(meant: Traffic) -> Traffic:
-        return _as_statuses(meant, conditions, ALWAYS)
+        retry = meant.retry
+        if not isinstance(retry, Retries):
+            return meant
+        asked = retry.conditions.intersection(conditions)
+        statuses = retry.statuses.union(*(STATUSES[one] for one in asked))
+        return replace(meant, retry=replace(retry, conditions=(retry.conditions - asked) | ALWAYS, statuses=statuses))
 
     return changed
-
-
-def _as_statuses(meant: Traffic, conditions: tuple[str, ...], more: frozenset[str]) -> Traffic:
-    retry = meant.retry
-    if not isinstance(retry, Retries):
-        return meant
-    asked = retry.conditions.intersection(conditions)
-    statuses = retry.statuses.union(*(STATUSES[one] for one in asked))
-    return replace(meant, retry=replace(retry, conditions=(retry.conditions - asked) | more, statuses=statuses))
 
 
 def _without_resets(meant: Traffic) -> Traffic:
     """Ambient: "an HTTPRoute cannot say reset, so that is not retried"."""
-    if not isinstance(meant.retry, Retries):
-        return meant
-    return replace(meant, retry=replace(meant.retry, conditions=(meant.retry.conditions - {"reset"}) | ALWAYS))
+    return _with_conditions(meant, without=frozenset({"reset"}), more=ALWAYS)
 
 
-def _resets_as_status(meant: Traffic) -> Traffic:
-    """Linkerd: "a reset or refused connection arrives as 502", which is retried by its status or not at all."""
+def _refused_streams_too(meant: Traffic) -> Traffic:
+    """Linkerd: "a stream that is refused unread is tried again as well"."""
+    return _with_conditions(meant, more=frozenset({"refused-stream"}))
+
+
+def _resets_as_502(meant: Traffic) -> Traffic:
+    """Linkerd: a reset or refused connection "arrives as 502", so it is retried wherever that status is."""
     retry = meant.retry
-    if not isinstance(retry, Retries) or not retry.conditions & _CONNECTIONS:
+    if not isinstance(retry, Retries):
         return meant
     covered = _ARRIVES_AS in retry.statuses or bool(retry.conditions & {"5xx", "gateway-error"})
-    return replace(meant, retry=replace(retry, conditions=retry.conditions - _CONNECTIONS)) if covered else meant
+    return _with_conditions(meant, more=_BROKEN) if covered else _with_conditions(meant, without=_BROKEN)
 
 
-def _all_in_statuses(*conditions: str) -> OfTraffic:
-    """Linkerd: conditions are words for statuses, and nothing else."""
+def _conflicts_as_409(meant: Traffic) -> Traffic:
+    """Linkerd: "409, which is all that Envoy's retriable-4xx means"."""
+    retry = meant.retry
+    if not isinstance(retry, Retries) or "retriable-4xx" not in retry.conditions:
+        return meant
+    statuses = retry.statuses | STATUSES["retriable-4xx"]
+    return replace(meant, retry=replace(retry, conditions=retry.conditions - {"retriable-4xx"}, statuses=statuses))
 
-    def changed(meant: Traffic) -> Traffic:
-        return _as_statuses(meant, conditions, frozenset())
 
-    return changed
+def _with_conditions(
+    meant: Traffic, *, without: frozenset[str] = frozenset(), more: frozenset[str] = frozenset()
+) -> Traffic:
+    if not isinstance(meant.retry, Retries):
+        return meant
+    return replace(meant, retry=replace(meant.retry, conditions=(meant.retry.conditions - without) | more))
 
 
 def _no_limit_of_ejection(meant: Traffic) -> Traffic:
@@ -98,9 +106,9 @@ TRAFFIC: Final[Mapping[TargetName, Mapping[Feature, OfTraffic]]] = {
         Feature.RETRY_GRPC: _by_status(),
     },
     "linkerd": {
-        Feature.RETRY_RESET: _resets_as_status,
-        Feature.RETRY_5XX: _all_in_statuses("5xx", "gateway-error"),
-        Feature.RETRY_4XX: _all_in_statuses("retriable-4xx"),
+        Feature.RETRY: _refused_streams_too,
+        Feature.RETRY_RESET: _resets_as_502,
+        Feature.RETRY_4XX: _conflicts_as_409,
         Feature.BREAKER_OUTLIER: _no_limit_of_ejection,
     },
 }
@@ -110,27 +118,42 @@ TRAFFIC: Final[Mapping[TargetName, Mapping[Feature, OfTraffic]]] = {
 # ----------------------------------------------------------------------------------------------------------- access
 
 
-def _404_for_403(_request: Request, service: Service, meant: Answer, found: Verdict) -> bool:
-    """Linkerd: "a request that no rule names is answered with 404 instead of 403"."""
-    return meant.verdict is Verdict.DENIED and found is Verdict.NO_ROUTE and service.access.is_http
+def _404_or_probe(request: Request, service: Service, meant: Answer) -> frozenset[Verdict] | None:
+    """Linkerd, where rules look at requests.
+
+    "A request that no rule names is answered with 404 instead of 403"; "declared probes are open to everyone, by GET
+    and exact path, as the mesh itself does": must be where we write routes, and may be where it writes its own.
+    """
+    routed = any(one.is_http and (not one.ports or request.port in one.ports) for one in service.access.allow)
+    if meant.probe:
+        return frozenset({Verdict.ALLOWED}) if routed else frozenset({Verdict.ALLOWED, meant.verdict})
+    if meant.verdict is Verdict.DENIED and routed:
+        return frozenset({Verdict.DENIED, Verdict.NO_ROUTE})
+    return None
 
 
-def _probes_are_open(_request: Request, service: Service, meant: Answer, found: Verdict) -> bool:
-    """Linkerd: "declared probes are open to everyone, by GET and exact path", where rules look at requests."""
-    return meant.probe and found is Verdict.ALLOWED and service.access.is_http
+def _beside_the_waypoint(request: Request, service: Service, meant: Answer) -> frozenset[Verdict] | None:
+    """Ambient, where a waypoint judges who may call ("decided in the waypoint").
+
+    Whoever does not come through it, from outside the mesh or by a pod's address, is let in by the rules that look at
+    no request, if no Deny could take something back; by no others, and never by more.
+    """
+    access = service.access
+    in_waypoint = service.has_rules or service.breaker is not None or access.is_http
+    if meant.verdict is not Verdict.ALLOWED or not in_waypoint or not (access.closed or access.deny):
+        return None
+    if request.by_name and not request.caller.is_plain:
+        return None
+    judged_at_ztunnel = [RuleMeaning(one) for one in access.allow if not one.is_http]
+    if not access.deny and any(rule.holds(request, http=False) for rule in judged_at_ztunnel):
+        return None
+    return frozenset({Verdict.DENIED})
 
 
-def _beside_the_waypoint(request: Request, service: Service, meant: Answer, found: Verdict) -> bool:
-    """Ambient: "decided in the waypoint": whoever does not come through it is let in by less, and never by more."""
-    past = request.caller.is_plain or not request.by_name
-    judged_there = service.access.closed or bool(service.access.deny)
-    return past and judged_there and meant.verdict is Verdict.ALLOWED and found is Verdict.DENIED
-
-
-VERDICTS: Final[Mapping[TargetName, Mapping[Feature, tuple[OfVerdict, ...]]]] = {
+VERDICTS: Final[Mapping[TargetName, Mapping[Feature, OfVerdict]]] = {
     "istio": {},
-    "ambient": {Feature.ALLOW_HTTP: (_beside_the_waypoint,)},
-    "linkerd": {Feature.ALLOW_HTTP: (_404_for_403, _probes_are_open)},
+    "ambient": {Feature.ALLOW_HTTP: _beside_the_waypoint},
+    "linkerd": {Feature.ALLOW_HTTP: _404_or_probe},
 }
 """By mesh and feature."""
 
@@ -142,6 +165,10 @@ def expected(meant: Traffic, target: Target) -> Traffic:
     return meant
 
 
-def tolerated(request: Request, service: Service, meant: Answer, found: Verdict, target: Target) -> bool:
-    """Whether a mesh may give another verdict than the one that is meant."""
-    return any(one(request, service, meant, found) for some in VERDICTS[target.name].values() for one in some)
+def verdicts(request: Request, service: Service, meant: Answer, target: Target) -> frozenset[Verdict]:
+    """The verdicts that a mesh may give, given the one that is meant."""
+    for allowed in VERDICTS[target.name].values():
+        found = allowed(request, service, meant)
+        if found is not None:
+            return found
+    return frozenset({meant.verdict})

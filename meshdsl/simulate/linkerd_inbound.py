@@ -15,7 +15,6 @@ from typing import Final
 
 from meshdsl.simulate.fields import Body, group_of, name_of, only, title
 from meshdsl.simulate.http_route import edits, filters
-from meshdsl.simulate.inventory import KubeService
 from meshdsl.simulate.linkerd_actions import Edit, Target
 from meshdsl.simulate.linkerd_annotations import DEFAULT_INBOUND, OPAQUE_PORTS, is_opaque
 from meshdsl.simulate.linkerd_authentication import (
@@ -239,9 +238,9 @@ def _server(objects: Objects, target: Target) -> Body | None:
             ports that Services of these pods tell apart are two.
     """
     namespace, pod, port = target
-    beside = {one.target for service in _services(objects, target) for one in service.ports}
+    beside = {one.target for service in objects.services_of(namespace, pod) for one in service.ports}
     labels = dict(pod)
-    for one in objects.servers.get(namespace, ()):
+    for one in objects.servers_near(namespace, pod):
         spec = one.get("spec") or {}
         where = f"{title(one)} podSelector"
         if "podSelector" not in spec or not selects(spec["podSelector"], labels, where):
@@ -311,16 +310,9 @@ def _is_kept_out(objects: Objects, namespace: str, pod: Labels) -> bool:
     return found is not None and found[0] == "disabled"
 
 
-def _services(objects: Objects, target: Target) -> Iterator[KubeService]:
-    """The Services that have some pods behind them."""
-    for one in objects.inventory:
-        if one.namespace == target[0] and one.selector and one.selector <= target[1]:
-            yield one
-
-
 def _probes(objects: Objects, target: Target) -> Iterator[str]:
     """The paths of the HTTP probes of a port: those that are declared, and those of workloads that are here."""
-    for service in _services(objects, target):
+    for service in objects.services_of(target[0], target[1]):
         yield from (path for path, port in service.probes if port == target[2])
     for one in objects.pods_of(target[0], target[1]):
         for path, port in one.probes:

@@ -46,7 +46,7 @@ def outside(pattern: str) -> tuple[str, ...]:
     """Texts that a regular expression only just does not match whole."""
     matches = re.compile(pattern).fullmatch
     near = dict.fromkeys(changed for text in inside(pattern) for changed in _changed(text))
-    return tuple(text for text in near if matches(text) is None)[:_MOST]
+    return tuple(text for text in near if matches(text) is None)[: 2 * _MOST]
 
 
 def _changed(text: str) -> Iterator[str]:
@@ -57,6 +57,9 @@ def _changed(text: str) -> Iterator[str]:
     yield text[:-1]
     yield f"{text[:-1]}~"
     yield text.swapcase()
+    for index, character in enumerate(text):  # what was a dot may have become any character
+        if not character.isalnum():
+            yield f"{text[:index]}x{text[index + 1 :]}"
 
 
 def _sequence(items: Iterable[Any]) -> list[str]:

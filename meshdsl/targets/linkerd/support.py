@@ -45,7 +45,7 @@ SUPPORT: Final[Mapping[Feature, Support]] = {
     ),
     Feature.RETRY: exact(
         "The mesh waits 25 to 250 ms between tries, and never tries a request again whose body is longer than 64 KiB. "
-        f"{_ROUTED}"
+        f"A stream that is refused unread is tried again as well. {_ROUTED}"
     ),
     Feature.RETRY_5XX: exact(),
     Feature.RETRY_STATUSES: exact(),
