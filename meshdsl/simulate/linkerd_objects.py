@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 from meshdsl.simulate.fields import Body, group_of, mapping, name_of, namespace_of, only, title
 from meshdsl.simulate.http_route import GATEWAY_API, Parent, parents_of, with_services
-from meshdsl.simulate.inventory import Inventory
+from meshdsl.simulate.inventory import Inventory, KubeService
 from meshdsl.simulate.linkerd_routes import POLICY, by_age, is_there, refused
 from meshdsl.simulate.words import Labels, NotModelled
 from meshdsl.targets.base import at_least
@@ -26,6 +26,7 @@ INJECT: Final = "linkerd.io/inject"
 _ROUTES: Final = frozenset({"HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute"})
 _ELSEWHERE: Final = frozenset({"EgressNetwork", "ExternalWorkload", "Link"})
 """Of traffic that leaves the cluster, or enters it."""
+Item = TypeVar("Item")
 Key = tuple[str, str, str, str]
 """Namespace, group, kind and name of what a policy is about, as written there."""
 
@@ -56,11 +57,32 @@ class Pods:
         probes: path and port of each HTTP probe.
     """
 
-    namespace: str
     labels: Labels
     annotations: Mapping[str, str]
     ports: Mapping[str, int]
     probes: tuple[tuple[str, int | str], ...]
+
+
+class Selecting(Generic[Item]):
+    """What selects by labels, in its order: with thousands of them only a few are looked at for some labels."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str] | None, list[tuple[int, Item]]] = {}
+        self._count = 0
+
+    def add(self, labels: Iterable[tuple[str, str]], item: Item) -> None:
+        """Keep something under that one of its labels that the fewest others are kept under."""
+        pairs: list[tuple[str, str] | None] = [*sorted(labels)]
+        pair = min(pairs or [None], key=lambda one: len(self._found.get(one, ())))
+        self._found.setdefault(pair, []).append((self._count, item))
+        self._count += 1
+
+    def near(self, labels: Labels) -> list[Item]:
+        """All that could select some labels, in the order in which they were added."""
+        found = list(self._found.get(None, ()))
+        for pair in labels:
+            found += self._found.get(pair, ())
+        return [item for _, item in sorted(found, key=lambda one: one[0])]
 
 
 @dataclass
@@ -81,7 +103,8 @@ class Objects:
         limits: HTTPLocalRateLimitPolicies by namespace and Server.
         profiles: ServiceProfiles by namespace and name.
         splits: the TrafficSplits of each Service.
-        pods: of the workloads with labels.
+        pods: of the workloads with labels, by namespace.
+        services: the Services of each namespace that select pods.
         unlabelled: the namespaces in which some workload without labels is told to run with or without a proxy.
         strange: what is of Linkerd and is not known here, by its namespace.
     """
@@ -92,14 +115,15 @@ class Objects:
     specs: dict[str, Body] = field(default_factory=dict)
     outbound: dict[str, list[Attached]] = field(default_factory=dict)
     inbound: dict[tuple[str, str], list[Attached]] = field(default_factory=dict)
-    servers: dict[str, list[Body]] = field(default_factory=dict)
+    servers: dict[str, Selecting[Body]] = field(default_factory=dict)
     policies: dict[Key, list[Body]] = field(default_factory=dict)
     authorizations: dict[str, list[Body]] = field(default_factory=dict)
     authentications: dict[tuple[str, str, str], Body] = field(default_factory=dict)
     limits: dict[tuple[str, str], list[Body]] = field(default_factory=dict)
     profiles: dict[tuple[str, str], Body] = field(default_factory=dict)
     splits: dict[str, list[Body]] = field(default_factory=dict)
-    pods: list[Pods] = field(default_factory=list)
+    pods: dict[str, list[Pods]] = field(default_factory=dict)
+    services: dict[str, Selecting[KubeService]] = field(default_factory=dict)
     unlabelled: set[str] = field(default_factory=set)
     strange: dict[str, list[NotModelled]] = field(default_factory=dict)
 
@@ -107,6 +131,9 @@ class Objects:
     def of(cls, bodies: Sequence[Body], inventory: Inventory, target: Linkerd) -> Objects:
         """The index of some objects, the oldest first where they do not say when they were created."""
         found = cls(target, with_services(inventory, bodies))
+        for service in found.inventory:
+            if service.selector:
+                found.services.setdefault(service.namespace, Selecting()).add(service.selector, service)
         for body in by_age(bodies):
             try:
                 found._add(body)
@@ -140,7 +167,9 @@ class Objects:
         kind, namespace, name = str(body.get("kind")), namespace_of(body), name_of(body)
         spec = mapping(body.get("spec"), title(body))
         if kind == "Server":
-            self.servers.setdefault(namespace, []).append(body)
+            selector = mapping(spec.get("podSelector"), f"{title(body)} podSelector")
+            labels = mapping(selector.get("matchLabels"), f"{title(body)} podSelector.matchLabels")
+            self.servers.setdefault(namespace, Selecting()).add(labels.items(), body)
         elif kind == "AuthorizationPolicy":
             reference = mapping(spec.get("targetRef"), f"{title(body)} targetRef")
             self.policies.setdefault((namespace, *_target(reference)), []).append(body)
@@ -186,11 +215,20 @@ class Objects:
         ports = {p["name"]: p["containerPort"] for c in containers for p in c.get("ports") or () if p.get("name")}
         labels = frozenset(metadata["labels"].items())
         found = metadata.get("annotations") or {}
-        self.pods.append(Pods(namespace_of(body), labels, found, ports, tuple(_probes(containers))))
+        self.pods.setdefault(namespace_of(body), []).append(Pods(labels, found, ports, tuple(_probes(containers))))
 
     def pods_of(self, namespace: str, labels: Labels) -> Iterator[Pods]:
         """What is known of the pods that have some labels."""
-        return (one for one in self.pods if one.namespace == namespace and labels <= one.labels)
+        return (one for one in self.pods.get(namespace, ()) if labels <= one.labels)
+
+    def services_of(self, namespace: str, labels: Labels) -> Iterator[KubeService]:
+        """The Services that have pods with some labels behind them."""
+        near = self.services[namespace].near(labels) if namespace in self.services else ()
+        return (one for one in near if one.selector <= labels)
+
+    def servers_near(self, namespace: str, labels: Labels) -> Sequence[Body]:
+        """The Servers that could select pods with some labels, the oldest first."""
+        return self.servers[namespace].near(labels) if namespace in self.servers else ()
 
 
 def annotations_of(body: Body) -> Mapping[str, str]:
