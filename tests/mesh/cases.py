@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -15,12 +16,15 @@ from tests.live.api import Body, accepted
 from tests.live.emitted import Build, plain, prepare
 from tests.mesh import expectation
 from tests.mesh.client import Got, Sent
+from tests.mesh.echo import Try
 from tests.mesh.expectation import Asked, Expectation
 from tests.mesh.inventory import OUTSIDE, Furnished, Inventory
 from tests.mesh.world import World
 
-_SAMPLE = 400
-"""Requests by which a share is judged, at least."""
+_SAMPLE, _ALL_OR_NOTHING = 400, 40
+"""Requests by which a share is judged, at least; where it is all or nothing, a few will do."""
+_FAST, _SLOW = 6, 48
+"""Threads that send requests which are answered at once, and those that mostly wait."""
 _SILENT = 1.5
 """Seconds that a silent application is silent beyond the deadline."""
 Expect = Callable[[Build], Iterable[Expectation]]
@@ -34,12 +38,20 @@ class Report:
     left_out: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     seconds: dict[str, float] = field(default_factory=dict)
+    phases: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    def spent(self, on: str, since: float) -> float:
+        """Note how long something took; the time now."""
+        now = time.monotonic()
+        self.phases[on] += now - since
+        return now
 
     def __str__(self) -> str:
         counts = ", ".join(f"{number} {what}" for what, number in sorted(self.counts.items()))
-        slowest = sorted(self.seconds.items(), key=lambda pair: -pair[1])[:3]
+        slowest = sorted(self.seconds.items(), key=lambda pair: -pair[1])[:12]
         slow = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in slowest)
-        return f"{counts}; {sum(self.seconds.values()):.0f} s, slowest: {slow}; {len(self.left_out)} left out"
+        phases = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in self.phases.items())
+        return f"{counts}; {len(self.left_out)} left out; {phases}; slowest: {slow}"
 
 
 def run_cases(world: World, inventory: Inventory, builds: Iterable[Build], expect: Expect) -> Report:
@@ -54,15 +66,17 @@ def run_cases(world: World, inventory: Inventory, builds: Iterable[Build], expec
     report = Report()
     stage = Stage(world, inventory)
     for build in builds:
-        began = time.monotonic()
+        start = began = time.monotonic()
         expected = list(expect(build))
+        began = report.spent("asking", began)
         callers = {one.asked.caller for one in expected if one.asked.caller is not None}
         furnished = stage.set(build, callers)
+        report.spent("applying", began)
         expected = [one for one in expected if _can_be_sent(furnished, one.asked, report)]
         found = _Run(world, furnished, report).judge(expected)
         report.disagreements += [f"{build}: {line}" for line in found]
         report.counts["cases"] += 1
-        report.seconds[str(build)] = time.monotonic() - began
+        report.seconds[str(build)] = time.monotonic() - start
     stage.clear()
     return report
 
@@ -101,12 +115,12 @@ def sent(world: World, furnished: Furnished, asked: Asked, told: dict[str, objec
     service = furnished.service(asked.service)
     host = f"{service.name}.{service.namespace}.svc.{world.settings.cluster_domain}"
     address = (furnished.addresses[asked.service], asked.port)
-    if not asked.by_name or asked.caller is None:
+    if not asked.by_name or not furnished.callers[asked.caller or OUTSIDE].kind.sidecar:
         address = (furnished.other(asked.service, asked.caller).net.ip, furnished.target(asked.service, asked.port))
-    named = host if asked.by_name else address[0]
+    named, port = (host, asked.port) if asked.by_name else address
     return Sent(
         address,
-        named if address[1] == 80 else f"{named}:{asked.port if asked.by_name else address[1]}",
+        named if port == 80 else f"{named}:{port}",
         asked.method or "GET",
         asked.path,
         asked.headers,
@@ -123,17 +137,34 @@ class _Run:
 
     def judge(self, expected: Sequence[Expectation]) -> list[str]:
         """Everything that is wrong."""
-        return [
-            *self._answers(expected),
-            *self._shares([one for one in expected if one.allowed]),
-            *self._deadlines([one for one in expected if one.allowed and one.deadline is not None]),
-            *self._tries([one for one in expected if one.allowed and one.tries is not None]),
-        ]
+        let_in = [one for one in expected if one.allowed]
+        silent = [one for one in let_in if one.deadline is not None]
+        guarded = [one for one in silent if self._furnished.service(one.asked.service).breaker]
+        with ThreadPoolExecutor(1) as pool:  # most of that is waiting; but before a breaker it would take room
+            waiting = pool.submit(lambda: list(self._deadlines([one for one in silent if one not in guarded])))
+            found = [
+                *self._timed("answers", self._answers(expected)),
+                *self._timed("shares", self._shares(let_in)),
+                *self._timed("tries", self._tries([one for one in let_in if one.tries is not None])),
+            ]
+            began = time.monotonic()
+            found += waiting.result()
+            self._report.spent("deadlines", began)
+        return [*found, *self._timed("deadlines", self._deadlines(guarded))]
+
+    def _timed(self, name: str, wrong: Iterable[str]) -> list[str]:
+        began = time.monotonic()
+        found = list(wrong)
+        self._report.spent(name, began)
+        return found
 
     def _answers(self, expected: Sequence[Expectation]) -> Iterable[str]:
-        for one, got in self._send(expected):
+        for one, got in self._send(expected, threads=_SLOW if any(one.delayed for one in expected) else _FAST):
             self._report.counts["answers"] += 1
-            wrong = expectation.refusal(one, got) or (expectation.difference(one, got) if one.allowed else None)
+            reached = self._reached(one, got)
+            wrong = expectation.refusal(one, got, reached)
+            if wrong is None and one.allowed:
+                wrong = expectation.difference(one, got, reached)
             if wrong is None and one.allowed and one.shares and self._who(got) not in one.shares:
                 wrong = f"answered by {self._who(got) or 'a pod'}, expected {', '.join(one.shares) or 'a pod'}"
             if wrong:
@@ -147,9 +178,11 @@ class _Run:
                 shares = tuple(sorted(one.shares.items()))
                 pools[one.asked.service, one.asked.port, shares, one.copied, one.copied_to, one.delayed].append(one)
         for pool in pools.values():
-            times = -(-_SAMPLE // len(pool))
-            pairs = list(self._send([one for one in pool for _ in range(times)]))
             first = pool[0]
+            certain = len(first.shares) < 2 and {first.copied, first.delayed} <= {None, 0, 100}
+            times = -(-(_ALL_OR_NOTHING if certain else _SAMPLE) // len(pool))
+            threads = _SLOW if first.delayed else _FAST
+            pairs = list(self._send([one for one in pool for _ in range(times)], threads=threads))
             what = f"{first.asked.service}:{first.asked.port}, e.g. {first.asked}"
             self._report.counts["shares"] += 1
             if len(first.shares) > 1:
@@ -160,12 +193,12 @@ class _Run:
                 copies = [self._copied(first, got) for _, got in pairs]
                 yield from expectation.wrong_share(what, _yes(copies, "copied"), _share(first.copied, "copied"))
             if first.delayed is not None:
-                late = [got.seconds >= first.delay for _, got in pairs]
+                late = [got.seconds >= first.delay - expectation.EARLY for _, got in pairs]
                 yield from expectation.wrong_share(what, _yes(late, "delayed"), _share(first.delayed, "delayed"))
 
     def _deadlines(self, expected: Sequence[Expectation]) -> Iterable[str]:
         longest = max((one.deadline or 0 for one in expected), default=0) + _SILENT
-        for one, got in self._send(expected, told={"sleep": longest}, threads=48):
+        for one, got in self._send(expected, told={"sleep": longest}, threads=_SLOW):
             self._report.counts["deadlines"] += 1
             wrong = expectation.wrong_deadline(one, got)
             if wrong:
@@ -187,7 +220,7 @@ class _Run:
             self._heal(one, pairs[-1][1])
         for one, got in pairs:
             self._report.counts["tries"] += 1
-            wrong = expectation.wrong_tries(one, got)
+            wrong = expectation.wrong_tries(one, got, self._reached(one, got))
             if wrong:
                 yield f"{one.asked}, the application answers {dict(one.failure)}: {wrong}"
 
@@ -205,7 +238,7 @@ class _Run:
         *,
         told: dict[str, object] | None = None,
         failing: bool = False,
-        threads: int = 6,
+        threads: int = _FAST,
     ) -> Iterable[tuple[Expectation, Got]]:
         """Send requests, those of a caller from its pod."""
         by_caller: dict[tuple[str, str], list[Expectation]] = defaultdict(list)
@@ -222,21 +255,29 @@ class _Run:
     def _who(self, got: Got) -> str:
         return self._furnished.version(got.pod) if got.pod else str(got.status)
 
+    def _reached(self, one: Expectation, got: Got) -> list[Try]:
+        """The tries that reached the service, without copies."""
+        pods = {pod.name for pod in self._furnished.behind(one.asked.service)}
+        return [each for each in got.tries if each.pod in pods - self._copies_go_to(one)]
+
     def _copied(self, one: Expectation, got: Got) -> bool:
+        """Whether a copy was made: something reached where copies go that did not answer."""
+        at = [each.pod for each in self._world.echo.tries(got.request_id) if each.pod in self._copies_go_to(one)]
+        return len(at) > (got.pod in at)
+
+    def _copies_go_to(self, one: Expectation) -> set[str]:
+        if one.copied is None:
+            return set()
         service, version = one.copied_to
         pods = {pod.name for pod in self._furnished.behind(service)}
-        tries = self._world.echo.tries(got.request_id)
-        return any(
-            expectation.is_copy(each.headers)
-            and each.pod in pods
-            and version in ("", self._furnished.version(each.pod))
-            for each in tries
-        )
+        return {name for name in pods if version in ("", self._furnished.version(name))}
 
 
 def _can_be_sent(furnished: Furnished, asked: Asked, report: Report) -> bool:
     """Whether the mesh sees it at all: what a pod sends to its own address does not leave it."""
-    if asked.by_name or asked.caller is None or furnished.other(asked.service, asked.caller) is not None:
+    if asked.by_name and asked.caller is not None and furnished.callers[asked.caller].kind.sidecar:
+        return True
+    if furnished.other(asked.service, asked.caller) is not None:
         return True
     report.left_out.append(f"{asked}: its own address")
     return False

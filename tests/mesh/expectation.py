@@ -14,12 +14,12 @@ from fractions import Fraction
 from typing import Any
 
 from tests.mesh.client import Got
+from tests.mesh.echo import Try
 
 CHANCE = 1e-6
 """How improbable a count must be to be a disagreement."""
-_EARLY, _LATE = 0.05, 1.0
-"""Seconds that an answer may come before and after its deadline; the machine may be busy."""
-REFUSED = "refused"
+EARLY, LATE = 0.05, 1.0
+"""Seconds that an answer may come before and after its time: proxies count in milliseconds, the machine may be busy."""
 FAILING: Mapping[str, Any] = {"status": 503}
 
 
@@ -96,9 +96,8 @@ def is_improbable(count: int, of: int, percent: Fraction) -> bool:
     return min(fewer, more) < CHANCE / 2
 
 
-def refusal(expected: Expectation, got: Got) -> str | None:
-    """What is wrong about whether it was let through; None if nothing is."""
-    reached = [one for one in got.tries if not is_copy(one.headers)]
+def refusal(expected: Expectation, got: Got, reached: Sequence[Try]) -> str | None:
+    """What is wrong about whether it was let through; None if nothing is. ``reached``: its tries at the service."""
     if not expected.allowed:
         # 403 says so; a connection that is cut off shows as such, or as 503 of the caller's own proxy.
         refused = got.status in (403, 503, 0) and not reached
@@ -110,11 +109,10 @@ def refusal(expected: Expectation, got: Got) -> str | None:
     return None
 
 
-def difference(expected: Expectation, got: Got) -> str | None:
+def difference(expected: Expectation, got: Got, reached: Sequence[Try]) -> str | None:
     """What is wrong about what the application saw and the caller got; None if nothing is."""
-    reached = [one for one in got.tries if not is_copy(one.headers)]
     if reached:
-        seen = {**reached[-1].headers, ":path": reached[-1].path, ":method": reached[-1].method}
+        seen = {**reached[-1].headers, ":path": reached[-1].path}
         for name, value in expected.sees.items():
             if seen.get(name) != value:
                 return f"the application saw {name} {seen.get(name)!r}, not {value!r}"
@@ -124,16 +122,16 @@ def difference(expected: Expectation, got: Got) -> str | None:
     return None
 
 
-def wrong_tries(expected: Expectation, got: Got) -> str | None:
+def wrong_tries(expected: Expectation, got: Got, reached: Sequence[Try]) -> str | None:
     """What is wrong about how often a failing request was tried."""
-    reached = sum(not is_copy(one.headers) for one in got.tries)
-    return None if reached == expected.tries else f"tried {reached} times, not {expected.tries} ({got.status})"
+    count = len(reached)
+    return None if count == expected.tries else f"tried {count} times, not {expected.tries} ({got.status})"
 
 
 def wrong_deadline(expected: Expectation, got: Got) -> str | None:
     """What is wrong about when a request was given up whose application is silent."""
     assert expected.deadline is not None
-    in_time = expected.deadline - _EARLY <= got.seconds <= expected.deadline + _LATE
+    in_time = expected.deadline - EARLY <= got.seconds <= expected.deadline + LATE
     if got.status == 504 and in_time:
         return None
     return f"{got.status} after {got.seconds:.2f} s, not 504 after {expected.deadline:g} s"
@@ -154,8 +152,3 @@ def wrong_share(what: str, counts: Mapping[str, int], shares: Mapping[str, Fract
                 f"{what}: {name or 'a pod'} {counts.get(name, 0)} times of {of}, expected {float(percent):g} %"
             )
     return found
-
-
-def is_copy(headers: Mapping[str, str]) -> bool:
-    """Whether a try is a mirrored request: Envoy marks its host."""
-    return headers.get("host", "").partition(":")[0].endswith("-shadow")

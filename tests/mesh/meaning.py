@@ -25,6 +25,8 @@ _MOST_SLOW = 2
 """Requests to a silent application, for each deadline of a case."""
 _MOST_TRIES = 8
 """Requests to a failing application, for each number of tries of a case."""
+_MOST_DELAYED, _LONG_DELAY = 12, 2.0
+"""Requests to a port that a fault delays for so many seconds, or longer."""
 _LONGEST = 6.0
 """Seconds: a longer deadline is not waited for."""
 
@@ -39,6 +41,8 @@ _FAILURES: Mapping[str, Mapping[str, Any]] = {
     "internal": {"grpc": 13},
     "unavailable": {"grpc": 14},
 }
+_WRITTEN_LAST = {"server"}
+"""Headers of the answer that the caller's proxy writes after all edits, if they are not there."""
 _TIMED = {"5xx", "gateway-error", "reset"}
 """The conditions by which a try that took too long is tried again."""
 
@@ -53,7 +57,7 @@ def expect(build: Build) -> Iterator[Expectation]:
         if request.caller.trust or request.method == "CONNECT" or answer.note:
             continue  # nobody here has another trust domain; the note says that the mesh may decide
         found = _expectation(build.bundle.plan, request, answer)
-        if found is not None:
+        if found is not None and not _is_one_more_delay(found, seen):
             yield _bounded(found, seen)
 
 
@@ -70,9 +74,11 @@ def _expectation(plan: Plan, request: Request, answer: Answer) -> Expectation | 
         return None if traffic.abort else Expectation(_asked(request), allowed=False)
     copied, copied_to = None, ("", "")
     if traffic.mirror is not None:
-        copied = traffic.mirror[1]
         copied_to = _of(plan, traffic.mirror[0])
-    whole = traffic.abort is None and traffic.delay is None
+        access = plan.service(*copied_to[0].split("/")).access
+        if not (access.closed or access.deny):  # else it depends on the caller whether a copy is let in
+            copied = traffic.mirror[1]
+    whole = traffic.abort is None and traffic.delay is None and copied_to[0] != request.service
     failure = _failure(traffic.retry)
     return Expectation(
         _asked(request),
@@ -82,7 +88,7 @@ def _expectation(plan: Plan, request: Request, answer: Answer) -> Expectation | 
         failure=failure,
         deadline=_deadline(traffic) if whole else None,
         sees=_sees(request, traffic),
-        answer=_edited(traffic, "response"),
+        answer={name: value for name, value in _edited(traffic, "response").items() if name not in _WRITTEN_LAST},
         copied=copied,
         copied_to=copied_to,
         delayed=traffic.delay[0] if traffic.delay else None,
@@ -160,6 +166,14 @@ def _edited(traffic: Traffic, message: str, given: Mapping[str, str] | None = No
         if where == message and (operation != "add" or (given is not None and name not in given)):
             found[name.lower()] = None if operation == "remove" else value
     return found
+
+
+def _is_one_more_delay(one: Expectation, seen: Counter[tuple[object, ...]]) -> bool:
+    """Whether enough requests are delayed for long."""
+    if not one.delayed or one.delay < _LONG_DELAY:
+        return False
+    seen[one.asked.service, one.asked.port, "delay", one.delay] += 1
+    return seen[one.asked.service, one.asked.port, "delay", one.delay] > _MOST_DELAYED
 
 
 def _bounded(one: Expectation, seen: Counter[tuple[object, ...]]) -> Expectation:
