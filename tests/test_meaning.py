@@ -1,7 +1,7 @@
 """The emitted objects mean what the policies mean.
 
 Two independent readings answer the same requests: ``tests/reading/policies.py`` reads the policies as
-``docs/semantics.md`` says, and one module for each mesh reads the emitted objects alone, as that mesh would. Where a
+``docs/semantics.md`` says, and ``meshdsl.simulate`` reads the emitted objects alone, as each mesh would. Where a
 mesh is exact they must agree; where an approximation is accepted they may differ as its note says, and no further
 (``allowances``).
 
@@ -20,11 +20,9 @@ import pytest
 from hypothesis import HealthCheck, event, given, note, settings
 
 import meshdsl
-from meshdsl.simulate.linkerd import LinkerdReading
+from meshdsl.simulate.readings import reading_of
 from meshdsl.targets.base import Target
 from tests.reading import policies as meaning
-from tests.reading.ambient import Ambient as AmbientReading
-from tests.reading.istio import Istio as IstioReading
 from tests.reading.questions import callers, questions
 from tests.reading.simulated import Simulated, inventory
 from tests.reading.situations import API, PROD, REFUSED, SITUATIONS, WEB
@@ -50,23 +48,8 @@ class Agreement:
         """On Linkerd the older route wins: whichever it is, the answer must be the same."""
         return [self.objects, self.objects[::-1]] if self.target.name == "linkerd" else [self.objects]
 
-    def _reading(self, objects: Sequence[Any]) -> IstioReading | AmbientReading | Simulated:
-        target, cluster = self.target, Cluster.of(self.policies.objects)
-        services = sorted(objects, key=lambda one: one["kind"] != "Service")
-        if isinstance(target, meshdsl.Istio):
-            return IstioReading(services, cluster, root=target.root_namespace, trust_domain=target.trust_domain)
-        if isinstance(target, meshdsl.Linkerd):
-            return Simulated(LinkerdReading(objects, inventory(self.policies, target), target))
-        assert isinstance(target, meshdsl.Ambient)
-        shared = [] if target.waypoint == "create" else [f"{ns}/{target.waypoint}" for ns in ("prod", "test", "front")]
-        return AmbientReading(
-            services,
-            cluster,
-            root=target.root_namespace,
-            trust_domain=target.trust_domain,
-            waypoints=shared,
-            default_retries=target.default_retries != "off",
-        )
+    def _reading(self, objects: Sequence[Any]) -> Simulated:
+        return Simulated(reading_of(self.target, objects, inventory(self.policies, self.target)))
 
     def disagreements(self, most: int = MOST) -> Iterator[str]:
         """What the two sides answer differently."""
@@ -205,10 +188,7 @@ def test_a_default_deny_closes_what_nobody_declared(subject: Any, target: Target
     stranger = frozenset({("app", "stranger")})
     request = Request(Caller("prod", "api"), "prod/api", 8080, "GET", "/")
     for reading in Agreement(meshdsl.PolicySet(policies), target).readings:
-        if isinstance(reading, AmbientReading):
-            assert not reading.admits("prod", stranger, request, "cluster.local/ns/prod/sa/api", 8080)
-        else:
-            assert not reading.admits("prod", stranger, request, 8080, http=True)
+        assert not reading.admits("prod", stranger, request, 8080, http=True)
 
 
 def test_the_kubelet_reaches_a_service_of_linkerd_whose_requests_are_restricted() -> None:

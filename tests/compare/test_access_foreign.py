@@ -18,13 +18,13 @@ from meshdsl.compare import access
 from meshdsl.compare.access.decide import patterns
 from meshdsl.compare.access.difference import Comparison
 from meshdsl.compare.access.model import AccessModel
+from meshdsl.simulate.ambient import AmbientReading
 from meshdsl.simulate.inventory import Inventory
 from meshdsl.simulate.linkerd import LinkerdReading
 from meshdsl.targets.base import Target
 from tests.compare.access_classes import cell, identity_bit, is_in
-from tests.reading.ambient import Ambient as AmbientReading
 from tests.reading.simulated import Simulated
-from tests.reading.words import Caller, Cluster, Request
+from tests.reading.words import Caller, Request
 
 Body = Mapping[str, Any]
 EXAMPLES = int(os.environ.get("MESHDSL_ACCESS", "120"))
@@ -460,7 +460,7 @@ def test_ambient_is_what_a_caller_reaches_through_the_waypoint_or_past_it(object
     inventory = (prod, meshdsl.Service("api", prod, ports=ports, probes=()))
     plan = compiler.meaning(meshdsl.PolicySet(inventory), "test")
     compared, known = compared_with_nothing(objects, meshdsl.Ambient(), plan)
-    reading = AmbientReading(objects, Cluster.of(inventory))
+    reading = Simulated(AmbientReading(objects, Inventory.of_plan(plan), meshdsl.Ambient()))
     for caller in (
         Caller(),
         *(Caller(*one) for one in [("prod", "web"), ("prod", "x"), ("test", "web"), ("a", "b", "c")]),

@@ -1,6 +1,6 @@
-"""Independent readings: what the specification says of a request, and what each mesh does with the emitted objects.
+"""Independent readings: what the specification says of a request, written from what users write.
 
-None of these modules knows how meshdsl compiles. ``policies`` is ``docs/semantics.md`` in code, over what users write;
-``istio``, ``ambient`` and ``linkerd`` read the objects alone, as the mesh would. ``tests/test_meaning.py`` asks both
-sides the same questions.
+``policies`` is ``docs/semantics.md`` in code, and knows neither how meshdsl compiles nor any mesh; ``questions`` asks
+it, and ``simulated`` asks a reading of ``meshdsl.simulate`` in the same words. ``tests/test_meaning.py`` holds the two
+sides against each other.
 """

@@ -6,11 +6,9 @@ readings of a mesh see what the mesh sees: labels, ports and identities, never a
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
 
 import meshdsl
 
@@ -195,7 +193,7 @@ def kube(service: meshdsl.Service) -> Kube:
 
 
 class Cluster:
-    """The Services that are there before meshdsl, and those that it adds."""
+    """The Services that the policies declare."""
 
     def __init__(self, services: Iterable[Kube]) -> None:
         self._services = {(one.namespace, one.name): one for one in services}
@@ -205,12 +203,6 @@ class Cluster:
         """The cluster of an inventory."""
         return cls(kube(one) for one in objects if isinstance(one, meshdsl.Service))
 
-    def add(self, one: Kube) -> None:
-        """A Service that meshdsl emits whole."""
-        if (one.namespace, one.name) in self._services:
-            raise Unmodelled(f"Service {one.namespace}/{one.name} is there already")
-        self._services[one.namespace, one.name] = one
-
     def __getitem__(self, key: str) -> Kube:
         namespace, _, name = key.partition("/")
         return self._services[namespace, name]
@@ -218,24 +210,6 @@ class Cluster:
     def __contains__(self, key: str) -> bool:
         namespace, _, name = key.partition("/")
         return (namespace, name) in self._services
-
-
-def only(value: Any, *known: str, where: str = "") -> Mapping[str, Any]:
-    """A mapping that has no other fields than these."""
-    if not isinstance(value, Mapping):
-        raise Unmodelled(f"{where or 'a mapping'} is {value!r}")
-    unknown = value.keys() - set(known)
-    if unknown:
-        raise Unmodelled(f"{where}: {', '.join(sorted(unknown))} in {value!r}")
-    return value
-
-
-def milliseconds(text: str) -> int:
-    """A duration of one integer and one unit, which is what every mesh reads."""
-    found = re.fullmatch(r"([0-9]+)(ms|s|m|h)", text)
-    if found is None:
-        raise Unmodelled(f"duration {text!r}")
-    return int(found[1]) * {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}[found[2]]
 
 
 def share(value: object) -> Fraction:
@@ -251,45 +225,3 @@ def shares(weighted: Iterable[tuple[Backend, object]]) -> frozenset[tuple[Backen
             total[backend] = total.get(backend, Fraction(0)) + share(weight)
     whole = sum(total.values())
     return frozenset((backend, weight / whole) for backend, weight in total.items())
-
-
-def edited(request: Request, traffic: Traffic | None) -> Request:
-    """The request as the callee's proxy sees it, after the caller's side has had it."""
-    if traffic is None:
-        return request
-    headers = dict(request.headers)
-    for message, operation, name, value in sorted(traffic.edits):
-        if message == "request" and operation == "remove":
-            headers.pop(name, None)
-        elif message == "request" and operation == "set":
-            headers[name] = value
-        elif message == "request":
-            headers[name] = f"{headers[name]},{value}" if name in headers else value
-    return Request(
-        request.caller, request.service, request.port, request.method, traffic.path, headers, request.query, True
-    )
-
-
-def labelled(selector: Mapping[str, str]) -> Labels:
-    """A matchLabels."""
-    return frozenset(selector.items())
-
-
-def annotations(body: Mapping[str, Any]) -> Mapping[str, str]:
-    """The annotations of an object."""
-    found: Mapping[str, str] = body["metadata"].get("annotations", {})
-    return found
-
-
-def labels(body: Mapping[str, Any]) -> Mapping[str, str]:
-    """The labels of an object, without those that say whose it is."""
-    found: Mapping[str, str] = body["metadata"].get("labels", {})
-    return {name: value for name, value in found.items() if name not in _OURS}
-
-
-_OURS = frozenset({"app.kubernetes.io/managed-by", "meshdsl.dev/set"})
-
-
-def of_kind(objects: Iterable[Mapping[str, Any]], *kinds: str) -> Iterator[Mapping[str, Any]]:
-    """The objects of some kinds."""
-    return (one for one in objects if one["kind"] in kinds)
