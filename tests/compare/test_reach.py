@@ -455,3 +455,13 @@ def test_part_of_a_name_in_a_rule_of_others_matches_whom_it_matches() -> None:
         "prod/api"
     ]
     assert report.matrix("namespace").cell("prod", "prod").reach is Reach.SOME
+
+
+def test_what_is_certain_about_objects_is_a_remark_and_leaves_nothing_open() -> None:
+    target = meshdsl.Ambient()
+    bundle = meshdsl.build(meshdsl.PolicySet((*inventory, Allow(api, callers=(web,), methods=("GET",)))), target)
+    fenceless = [one.body for one in bundle.manifests if not one.ref.name.endswith(".fence")]
+    answer = meshdsl.access(bundle, fenceless).to("prod/api")
+    assert any("going past its waypoint" in remark for remark in answer.remarks)
+    assert answer.is_complete
+    assert any(row.callers == ("everyone",) and row.is_all for row in answer.rows)

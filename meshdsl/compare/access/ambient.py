@@ -47,12 +47,12 @@ class AmbientReader(IstioReader):
         waypoint = self._waypoint(facts)
         attached = self.attached.get((facts.namespace, "Service", facts.name), [])
         if attached and waypoint is None:
-            self.note(f"{facts} has policies for a waypoint and is bound to none: nobody enforces them")
+            self.note(f"{facts} has policies for a waypoint and is bound to none: nobody enforces them", certain=True)
         if waypoint is not None:
             every = [*attached, *self._at(waypoint)]
             attached = [policy for policy in every if policy.named not in self.left_out]
             if attached and all(policy.deny for policy in sure):
-                self.note(f"nothing keeps callers of {facts} from going past its waypoint to the pods")
+                self.note(f"nothing keeps callers of {facts} from going past its waypoint to the pods", certain=True)
         found: dict[int, tuple[Way, ...]] = {}
         for port in facts.ports:
             ways = list(self._port(facts, port, sure, waypoint, attached))

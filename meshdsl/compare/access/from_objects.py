@@ -15,7 +15,7 @@ from meshdsl.targets.base import Target
 class Reader(Protocol):
     """What one mesh makes of the objects."""
 
-    notes: dict[str, None]
+    notes: dict[str, bool]
     left_out: frozenset[Named]
 
     def ways(self, facts: Facts) -> dict[int, tuple[Way, ...]]:
@@ -50,7 +50,8 @@ def of_objects(
         for facts in facts_of(everything, services)
         if only is None or str(facts) in only
     }
-    return AccessModel(found, tuple(sorted(reader.notes)))
+    certain = frozenset(sentence for sentence, known in reader.notes.items() if known)
+    return AccessModel(found, tuple(sorted(reader.notes)), certain=certain)
 
 
 def reader_of(objects: list[LiveObject], target: Target) -> Reader:

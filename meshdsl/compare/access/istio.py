@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any, Final
 
 from meshdsl.compare.access.facts import Facts, Named, PortFacts, Selectors
-from meshdsl.compare.access.istio_rules import Body, Place, Sees, rules_of
+from meshdsl.compare.access.istio_rules import Body, Note, Place, Sees, rules_of
 from meshdsl.compare.access.model import AccessReason, Cause, Rule, Way
 from meshdsl.compare.live import LiveObject
 from meshdsl.targets.base import Target
@@ -45,7 +45,7 @@ class IstioReader:
     """Indexes the objects once, and reads each service from the index."""
 
     def __init__(self, objects: Iterable[LiveObject], target: Target) -> None:
-        self.notes: dict[str, None] = {}
+        self.notes: dict[str, bool] = {}
         self.left_out: frozenset[Named] = frozenset()
         self.trust_domain = target.trust_domain
         self.root = str(getattr(target, "root_namespace", "istio-system"))
@@ -63,9 +63,9 @@ class IstioReader:
             elif one["kind"] == "RequestAuthentication":
                 self._tokens(one)
 
-    def note(self, sentence: str) -> None:
-        """Remember what could not be decided, once."""
-        self.notes[sentence] = None
+    def note(self, sentence: str, *, certain: bool = False) -> None:
+        """Remember once what could not be decided; or, if it is certain, what is good to know."""
+        self.notes[sentence] = certain
 
     def _policy(self, one: LiveObject) -> None:
         metadata, spec = one["metadata"], one.get("spec") or {}
@@ -139,8 +139,8 @@ class IstioReader:
                 found[0 if policy.deny else 1].extend(one._replace(by=by) for one in rules_of(rule, place))
         return tuple(found[0]), tuple(found[1])
 
-    def _noting(self, policy: Policy) -> Callable[[str], None]:
-        return lambda sentence: self.note(f"{policy}: {sentence}")
+    def _noting(self, policy: Policy) -> Note:
+        return lambda sentence, certain=False: self.note(f"{policy}: {sentence}", certain=certain)
 
     def way(
         self,

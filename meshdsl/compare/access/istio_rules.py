@@ -11,11 +11,11 @@ What cannot be decided, such as addresses and claims of tokens, stays in the rul
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from meshdsl.compare.access.model import (
     ANY,
@@ -34,6 +34,13 @@ from meshdsl.compare.access.model import (
 from meshdsl.values import METHODS
 
 Body = Mapping[str, Any]
+
+
+class Note(Protocol):
+    """Takes a sentence."""
+
+    def __call__(self, sentence: str, certain: bool = False) -> None:  # noqa: FBT001, FBT002
+        """Remember it."""
 
 
 class Sees(Enum):
@@ -55,7 +62,7 @@ class Place:
         deny: whether the rule is one of a DENY policy.
         namespace: of the policy.
         trust_domain: of the mesh.
-        note: takes a sentence about what cannot be decided.
+        note: takes a sentence about what cannot be decided; if it is certain, about what is good to know.
     """
 
     sees: Sees
@@ -64,7 +71,7 @@ class Place:
     deny: bool
     namespace: str
     trust_domain: str
-    note: Callable[[str], None]
+    note: Note
 
 
 _IDENTITY: Final = {
@@ -134,12 +141,13 @@ def _visible(rule: Body, place: Place) -> tuple[list[Body], list[Body], list[Bod
     if at_ztunnel:
         kept_sources, kept = [one for one in kept_sources if one], [one for one in kept if one]
         if len(kept_when) < len(when) or (sources and not kept_sources) or (operations and not kept):
-            place.note("a DENY that looks at requests does nothing at ztunnel: it lets everyone past")
+            place.note("a DENY that looks at requests does nothing at ztunnel: it lets everyone past", certain=True)
             return None
         return kept_sources, kept, kept_when
     kept = kept if all(kept) else []
     if not kept or any(_port_holds(one.get("ports"), one.get("notPorts"), place) for one in kept):
-        place.note("a DENY that looks at requests refuses more than it says on a port that is not HTTP")
+        sentence = "a DENY that looks at requests refuses more than it says on a port that is not HTTP"
+        place.note(sentence, certain=True)
     return kept_sources if all(kept_sources) else [], kept, kept_when
 
 

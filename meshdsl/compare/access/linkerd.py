@@ -53,7 +53,7 @@ class LinkerdReader:
     """Indexes the objects once, and reads each service from the index."""
 
     def __init__(self, objects: Iterable[LiveObject], target: Target) -> None:
-        self.notes: dict[str, None] = {}
+        self.notes: dict[str, bool] = {}
         self.left_out: frozenset[Named] = frozenset()
         control_plane = str(getattr(target, "control_plane_namespace", "linkerd"))
         domain = str(getattr(target, "identity_trust_domain", "") or target.trust_domain)
@@ -69,9 +69,9 @@ class LinkerdReader:
         for routes in self._routes.values():
             routes.sort(key=_age)
 
-    def note(self, sentence: str) -> None:
-        """Remember what could not be decided, once."""
-        self.notes[sentence] = None
+    def note(self, sentence: str, *, certain: bool = False) -> None:
+        """Remember once what could not be decided; or, if it is certain, what is good to know."""
+        self.notes[sentence] = certain
 
     def _known(self, one: LiveObject) -> None:
         kind, metadata, spec = one.get("kind", ""), one.get("metadata") or {}, one.get("spec") or {}
@@ -183,7 +183,7 @@ class LinkerdReader:
                 found = self._required(reference, namespace)
                 if found is None:
                     self.note(f"AuthorizationPolicy {namespace}/{policy['metadata']['name']} refers to what is not"
-                              " there: it lets nobody in")  # fmt: skip
+                              " there: it lets nobody in", certain=True)  # fmt: skip
                     break
                 who, test = found
                 term = Term((*term.fields, who)) if who is not None else term
@@ -231,7 +231,7 @@ class LinkerdReader:
             where = "" if domain == self._domain else domain
             if dot and "." not in namespace and (who == "*" or "*" not in who):
                 return f"{where}/ns/{namespace}/*" if who == "*" else f"{where}/ns/{namespace}/sa/{who}"
-        self.note(f"identity {identity} is none of this mesh: it is shown as it is written")
+        self.note(f"identity {identity} is none of this mesh: it is shown as it is written", certain=True)
         return f"{identity.replace('*', 'any')}/ns/any/sa/any"
 
 

@@ -201,13 +201,15 @@ class AccessModel:
 
     Attributes:
         services: by ``"namespace/name"``; ``"namespace/*"`` is what else runs in a namespace.
-        notes: what could not be decided, a sentence each.
+        notes: what could not be decided, and what is good to know, a sentence each.
+        certain: those of them that leave nothing undecided.
         meant: it was read from a plan, which speaks of its own services alone.
     """
 
     services: Mapping[str, ServiceAccess] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     meant: bool = False
+    certain: frozenset[str] = frozenset()
 
 
 @lru_cache(maxsize=KEPT)

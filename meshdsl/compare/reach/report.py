@@ -122,7 +122,7 @@ class AccessReport:
             ConfigError: there is no such service.
         """
         model = self._read({self.names.service(service)})
-        remarks = (*self.absent, *self._remarks(service))
+        remarks = (*self._known(model), *self._remarks(service))
         answer = AccessAnswer("to", service, remarks=remarks, undecided=self._undecided(model), unknown=self.unknown)
         if self.unknown:
             return answer
@@ -143,7 +143,7 @@ class AccessReport:
         """
         asked = self.names.caller(caller)
         model = self._model
-        remarks = (*self.absent, *self._of_caller(asked))
+        remarks = (*self._known(model), *self._of_caller(asked))
         undecided = self._undecided(model)
         answer = AccessAnswer("from", asked.name, remarks=remarks, undecided=undecided, unknown=self.unknown)
         if self.unknown:
@@ -166,11 +166,14 @@ class AccessReport:
         model = self._model
         services = {} if self.unknown else model.services
         found = matrix(services, self.names, by)
-        remarks = (*self.absent, *found.remarks)
+        remarks = (*self._known(model), *found.remarks)
         return replace(found, remarks=remarks, undecided=self._undecided(model), unknown=self.unknown)
 
     def _undecided(self, model: AccessModel) -> tuple[str, ...]:
-        return (*self.missing, *model.notes)
+        return (*self.missing, *(note for note in model.notes if note not in model.certain))
+
+    def _known(self, model: AccessModel) -> tuple[str, ...]:
+        return (*self.absent, *sorted(model.certain))
 
     @cached_property
     def names(self) -> Names:
