@@ -130,12 +130,12 @@ def _live(console: Console, bundle: Bundle, job: Job, request: Request, asked: Q
     context = asked.context or job.context
     with KubectlCluster(context, timeout=asked.timeout, log=console.detail) as cluster:
         snapshot = cluster.snapshot(_scopes(bundle, request))
-        name = context or cluster.name
+        name = f"context {context}" if context else cluster.name
     title = f"{bundle.target.title} {bundle.target.version}"
     # What is not installed has no objects: that is known.
     unknown = tuple(f"{one.scope}: {one.reason}" for one in snapshot.unknown if one.code != "not-installed")
     return trace_objects(
-        bundle, request, snapshot.objects, read=f"context {name}, as {title} reads it", unknown=unknown
+        bundle, request, snapshot.objects, read=f"{name}, as {title} reads it", unknown=unknown
     )
 
 

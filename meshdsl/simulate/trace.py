@@ -204,6 +204,10 @@ def trace_objects(
         given: Sequence[Mapping[str, Any]] = [one.body for one in bundle.manifests]
     else:
         given, declared = objects, observed(declared, objects)
+    there = declared[request.service].ports
+    if request.port not in (port.number for port in there):
+        ports = ", ".join(str(port.number) for port in there) or "none"
+        unknown = (*unknown, f"Service {request.service} of the cluster has no port {request.port}; it has {ports}")
     answer = reading_of(target, given, declared).answer(request, explain=True)
     if unknown:
         answer = replace(answer, verdict=Verdict.UNKNOWN, unknown=(*unknown, *answer.unknown))
