@@ -31,6 +31,7 @@ from meshdsl.compare.access.decide import patterns
 from meshdsl.compare.kinds import OF_TARGET
 from meshdsl.compare.live import Applied, Scope, Snapshot, Unknown
 from meshdsl.compare.reach.service import ServiceView
+from tests import golden
 from tests.compare.access_classes import cell, identity_bit
 from tests.reading import policies as meaning
 from tests.reading.questions import questions
@@ -465,3 +466,27 @@ def test_what_is_certain_about_objects_is_a_remark_and_leaves_nothing_open() -> 
     assert any("going past its waypoint" in remark for remark in answer.remarks)
     assert answer.is_complete
     assert any(row.callers == ("everyone",) and row.is_all for row in answer.rows)
+
+
+COMPILED = [
+    (case, name) for case in golden.cases() for name in case.targets() if (case.folder / f"{name}.yaml").exists()
+]
+
+
+@pytest.mark.parametrize(("case", "name"), COMPILED, ids=str)
+def test_every_case_is_answered_from_its_manifests_as_its_policies_mean_it(case: golden.Case, name: str) -> None:
+    policies = golden.loaded(case)
+    assert isinstance(policies, meshdsl.PolicySet)
+    bundle = meshdsl.build(policies, case.target(name))
+    meant, read = meshdsl.access(bundle), meshdsl.access(bundle, bundle)
+    probed = any(service.probes for service in bundle.plan.services)
+    for by in ("service", "namespace"):
+        mine, theirs = meant.matrix(by), read.matrix(by)  # type: ignore[arg-type]
+        assert theirs.is_complete
+        assert mine.services == theirs.services
+        for service in mine.services:
+            for caller in {*mine.callers, *theirs.callers}:
+                if not probed:  # on some meshes a declared probe is let in for everyone
+                    assert mine.cell(caller, service).reach is theirs.cell(caller, service).reach, (caller, service)
+    graph = meshdsl.graph(bundle)
+    assert {node.key for node in graph.nodes} >= set(map(str, bundle.plan.services))
