@@ -3,6 +3,7 @@
 # make check  format, lint, types, layers, freshness of what is generated
 # make live   the tests against a real API server; it builds etcd, kube-apiserver and kubectl once, which takes minutes
 # make mesh   the tests on a real Istio mesh, as root on Linux; it builds istiod and its agent once, and installs Envoy
+# make proof  a million requests a mesh, and deliberate faults: whether manifests mean what policies mean; takes minutes
 # make bench  how fast it is, as ratios
 # make cases  write the expected output of the test cases anew
 # make docs   write the generated pages anew
@@ -17,7 +18,7 @@ MESH_READY := $(VENV)/.mesh-ready
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all build test live mesh check bench cases docs clean
+.PHONY: all build test live mesh check proof bench cases docs clean
 
 all: build
 
@@ -56,6 +57,9 @@ check: $(READY)
 	$(BIN)/meshdsl explain --kinds --format markdown | diff -u docs/reference.md -
 	$(BIN)/meshdsl explain --settings --format markdown | diff -u docs/configuration.md -
 	$(BIN)/meshdsl build --check
+
+proof: $(READY)
+	$(BIN)/python -m tests.simulate.proof
 
 bench: $(READY)
 	$(BIN)/python -m bench

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import yaml
 
-from bench import access, generate, live
+from bench import access, generate, live, simulate
 from bench.measure import Subject, interleaved
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,6 +37,7 @@ def main() -> None:
         growth(folder)
         live.rows(folder, row, RUNS)
         access.main()
+        simulate.main()
         profile(folder)
 
 

@@ -29,9 +29,9 @@ from meshdsl.simulate.plan import PlanReading, PortMeaning, RuleMeaning, Service
 from meshdsl.simulate.words import OUTSIDE, Caller, Request
 from meshdsl.values import METHODS
 
-MOST: Final = 1500
+MOST: Final = 20_000
 """Combinations of one port that are all asked; beyond it, pairs around each rule."""
-FEW: Final = 300
+FEW: Final = 2000
 """Up to so many combinations of one port, every value near a boundary is combined with every other."""
 STRANGERS: Final = 40
 """Other accounts of the plan that are asked beside each rule."""

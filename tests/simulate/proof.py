@@ -2,7 +2,7 @@
 
 1. The plan and the manifests are asked the same requests about policies that somebody could write: a million pairs of a
    policy set and a request for each mesh (or so many as are given).
-2. The plan and the policies themselves are asked the same.
+2. The plan and the policies themselves are asked the same, a tenth as often.
 3. Each fault of ``mutations`` is made in the lowering, and must be found.
 
 The exit code is 1 if anything disagrees or a fault is missed.
@@ -21,15 +21,15 @@ MILLION = 1_000_000
 
 def main(pairs: int = MILLION) -> int:
     sound = True
-    for title, check in (
-        ("the manifests mean what the plan means", lambda bundle, _, tally: meshes_agree(bundle, tally)),
-        ("the plan means what the policies say", third_agrees),
+    for title, check, goal in (
+        ("the manifests mean what the plan means", lambda bundle, _, tally: meshes_agree(bundle, tally), pairs),
+        ("the plan means what the policies say", third_agrees, pairs // 10),
     ):
         print(title)
         for mesh in MESHES:
             started = time.perf_counter()
             try:
-                tally = until(pairs, mesh, check, seed=1)
+                tally = until(goal, mesh, check, seed=1)
             except AssertionError as error:
                 sound = False
                 print(f"  {mesh:8} DISAGREEMENT\n{error}", flush=True)
