@@ -293,6 +293,17 @@ def test_a_rule_about_requests_does_not_reach_a_port_of_bytes() -> None:
     ]
 
 
+def test_a_service_without_ports_calls_and_cannot_be_called() -> None:
+    job = Service("job", prod)
+    report = report_of(job, Allow(api, callers=(job,)))
+    answer = report.to("prod/job")
+    assert (answer.rows, [one.what for one in answer.refused["prod/job"]]) == ((), ["it declares no port"])
+    assert report.matrix().cell("prod/web", "prod/job").reach is Reach.NONE
+    assert report.matrix().cell("prod/job", "prod/api").reach is Reach.ALL
+    (node,) = [node for node in meshdsl.graph(report.plan).nodes if node.name == "job"]
+    assert node.open_to == ""
+
+
 def test_a_namespace_and_whoever_is_in_it() -> None:
     test = Namespace("test")
     report = report_of(test, Allow(api, callers=(test,)), Deny(api, callers=(ServiceAccount("test", "x"),)))

@@ -22,6 +22,7 @@ from meshdsl.compare.reach.who import Names
 from meshdsl.plan.source import Source
 
 OPEN: Final = AccessReason("no policy says who may call")
+NO_PORT: Final = AccessReason("it declares no port")
 _UNSAID: Final = AccessReason("a rule")
 _USUAL: Final = re.compile(r"\*|/\*|~?/ns/[^/*]+/(?:\*|sa/[^/*]+)")
 _ALL: Final = -1
@@ -77,8 +78,8 @@ class ServiceView:
 
     @property
     def all(self) -> int:
-        """The callers that may make every request to every port."""
-        found = self.callers.everyone
+        """The callers that may make every request to every port; none if there is no port."""
+        found = self.callers.everyone if self.decisions else 0
         for decision in self.decisions.values():
             for who in decision:
                 found &= who
@@ -123,7 +124,7 @@ class ServiceView:
 
     def refusals(self) -> dict[AccessReason, int]:
         """What refuses somebody something, with these callers."""
-        found: dict[AccessReason, int] = {}
+        found: dict[AccessReason, int] = {} if self.decisions else {NO_PORT: self.callers.everyone}
         for ways in self.access.ports.values():
             for way in ways:
                 for rule, who, cells in self._judge.denied(way):
