@@ -92,7 +92,7 @@ class Meaning:
             return replace(report, policy_note=note)
         from meshdsl.compare import policy_view  # noqa: PLC0415
 
-        changes = policy_view.changes(old, new) if old is not None else ()
+        changes = policy_view.changes(old, new, modes_of_closed=self._modes_of_closed) if old is not None else ()
         if self.was is not None:
             changes += policy_view.trust_domains(self.was, self.bundle.target)
         return replace(report, policy=(*changes, *self._if_adopted(changes)), policy_note=note)
@@ -105,9 +105,14 @@ class Meaning:
             return
         old, new, _ = self._read(self._applied(adopt=True), adopt=True)
         known = {change.sentence for change in changes}
-        for change in policy_view.changes(old, new) if old is not None else ():
+        for change in policy_view.changes(old, new, modes_of_closed=self._modes_of_closed) if old is not None else ():
             if change.sentence not in known:
                 yield replace(change, sentence=f"would be, with --adopt: {change.sentence}")
+
+    @property
+    def _modes_of_closed(self) -> bool:
+        """Whether the mTLS mode of what is closed is known on both sides: objects of Linkerd do not tell it."""
+        return self.before is not None or self.bundle.target.name != "linkerd"
 
     # ---------------------------------------------------------------------------------------------------------- access
 

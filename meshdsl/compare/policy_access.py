@@ -75,7 +75,8 @@ def rule_changes(subject: str, was: Sequence[R], now: Sequence[R]) -> Iterator[P
     for before, after in found.changed:
         what = _kind(after)
         if before.callers == after.callers:
-            text = f"{words.access_text(before)} → {words.may_text(after)}"
+            nobody = isinstance(after, Deny) and after.callers.anyone is not None
+            text = f"{words.access_text(before)} → {words.access_text(after) if nobody else words.may_text(after)}"
         else:
             text = _other_callers(before, after)
         yield PolicyChange(subject, f"{what} of {subject}: {text}", _at(after))
@@ -87,6 +88,8 @@ def rule_changes(subject: str, was: Sequence[R], now: Sequence[R]) -> Iterator[P
 
 def _other_callers(before: Allow | Deny, after: Allow | Deny) -> str:
     """Who is added and who is removed, of callers with names; else who they were and are."""
+    if isinstance(after, Deny) and (before.callers.anyone is not None or after.callers.anyone is not None):
+        return f"{words.access_text(before)} → {words.access_text(after)}"
     may = words.may_text(after)
     old, new = words.callers_names(before.callers), words.callers_names(after.callers)
     if before.callers.anyone is not None or after.callers.anyone is not None or set(old).isdisjoint(new):

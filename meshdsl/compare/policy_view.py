@@ -24,17 +24,18 @@ from meshdsl.plan.source import Source
 from meshdsl.targets.base import Target
 
 
-def changes(before: Plan, after: Plan) -> tuple[PolicyChange, ...]:
+def changes(before: Plan, after: Plan, *, modes_of_closed: bool = True) -> tuple[PolicyChange, ...]:
     """The policy view: services by name, then namespaces, then the mesh.
 
     Args:
         before: what holds.
         after: what would hold.
+        modes_of_closed: whether the plans tell the mTLS mode of what is closed; those read from Linkerd do not.
 
     Returns:
         At least one sentence for each service, namespace and mesh that differs; none if none does.
     """
-    view = _View(before, after)
+    view = _View(before, after, modes_of_closed=modes_of_closed)
     return tuple(chain(view.services(), view.namespaces(), view.mesh()))
 
 
@@ -47,8 +48,8 @@ def trust_domains(was: Target, now: Target) -> tuple[PolicyChange, ...]:
 class _View:
     """Two plans, with what explains a change elsewhere: a namespace's mode, say, for its services."""
 
-    def __init__(self, before: Plan, after: Plan) -> None:
-        self._before, self._after = before, after
+    def __init__(self, before: Plan, after: Plan, *, modes_of_closed: bool) -> None:
+        self._before, self._after, self._modes_of_closed = before, after, modes_of_closed
         self._namespaces = (
             {namespace.name: namespace for namespace in before.namespaces},
             {namespace.name: namespace for namespace in after.namespaces},
@@ -81,10 +82,13 @@ class _View:
             elif was is not None and now is None:
                 yield _said(subject, f"{subject}: no longer declared", _at(was.source))
             if was != now:
-                yield from self._namespace(subject, was or Namespace(name), now or Namespace(name))
+                yield from self._namespace(
+                    subject, was or _around(name, self._before), now or _around(name, self._after)
+                )
 
     def _namespace(self, subject: str, was: Namespace, now: Namespace) -> Iterator[PolicyChange]:
-        yield from _mtls(subject, was.mtls, now.mtls)
+        if self._modes_of_closed or was.default_deny == now.default_deny:
+            yield from _mtls(subject, was.mtls, now.mtls)
         by_mesh = _mode(self._before.mesh.mtls) != _mode(self._after.mesh.mtls)
         own = _mode(was.mtls) != _mode(now.mtls)
         if was.effective_mtls != now.effective_mtls and not own and not by_mesh:
@@ -113,7 +117,8 @@ class _View:
         yield from self._closed(was, now)
         yield from rule_changes(subject, was.access.allow, now.access.allow)
         yield from rule_changes(subject, was.access.deny, now.access.deny)
-        yield from _mtls(subject, was.mtls, now.mtls)
+        if self._modes_of_closed or was.access.closed == now.access.closed:
+            yield from _mtls(subject, was.mtls, now.mtls)
         if was.effective_mtls != now.effective_mtls and _mode(was.mtls) == _mode(now.mtls) and not self._explained(now):
             yield _effective(subject, was.effective_mtls, now.effective_mtls)
         yield from _proxy(subject, was.proxy, now.proxy)
@@ -142,6 +147,12 @@ class _View:
         else:
             sentence = f"{now}: open now; every caller may make every request that no deny names"
         yield _said(str(now), sentence, *_access_origins(now.access if now.access.closed else was.access))
+
+
+def _around(name: str, plan: Plan) -> Namespace:
+    """A namespace that a plan does not name: what is set on the mesh holds there."""
+    mesh = plan.mesh
+    return Namespace(name, effective_mtls=_mode(mesh.mtls), default_deny=mesh.default_deny is not None)
 
 
 def _blank(service: Service) -> Service:

@@ -256,7 +256,9 @@ def callers_names(callers: Callers) -> list[str]:
 
 
 def access_text(rule: Allow | Deny) -> str:
-    """``prod/web may make GET requests to /v1/* on port 80``."""
+    """``prod/web may make GET requests to /v1/* on port 80``, ``nobody in the mesh may call it``."""
+    if isinstance(rule, Deny) and rule.callers.anyone is not None:
+        return f"nobody{' in the mesh' if rule.callers.anyone is Anyone.IN_MESH else ''} may {asked_text(rule)}"
     return f"{callers_text(rule.callers)} {may_text(rule)}"
 
 

@@ -69,8 +69,7 @@ def findings(
     if before is not None:
         modes_of_closed = compiled or bundle.target.name != "linkerd"
         found += Plans(before, after, bundle.plan, Decimal(threshold), modes_of_closed=modes_of_closed).findings()
-    fenced = {one.subject for one in found if one.risk is Risk.REMOVED_FENCE}
-    found += _fences(report.objects, bundle, before, fenced)
+    found += _fences(report, bundle, before, {one.subject for one in found})
     found += breaking(report.objects, bundle, snapshot)
     lines = _Declarations(bundle.plan, before)
     unique = {(one.risk, one.subject, one.sentence): lines.behind(one) for one in reversed(found)}
@@ -113,15 +112,19 @@ _FENCES: Final[dict[TargetName, dict[str, str]]] = {
 }
 
 
-def _fences(
-    objects: Iterable[ObjectChange], bundle: Bundle, before: Plan | None, said: set[str]
-) -> Iterator[RiskFinding]:
-    """The objects that refuse requests and are deleted, where the plans do not say already what that means."""
-    for change in objects:
+def _fences(report: DiffReport, bundle: Bundle, before: Plan | None, said: set[str]) -> Iterator[RiskFinding]:
+    """The objects that refuse requests and are deleted, where the plans do not say already what that means.
+
+    Plans that are known whole say it; where something could not be read back, they may not.
+    """
+    whole = before is not None and not (report.policy_note or report.access_note)
+    for change in report.objects:
         group = _FENCES[bundle.target.name].get(change.ref.kind)
         if change.action is not Action.DELETE or group is None:
             continue
         service = owner(change.ref, bundle.plan) or (owner(change.ref, before) if before is not None else None)
+        if whole and service is not None:
+            continue
         subjects = {f"namespace {change.ref.namespace}", "the mesh", *([str(service)] if service else [])}
         if change.ref.api_version.partition("/")[0].endswith(group) and said.isdisjoint(subjects):
             sentence = f"{change.ref} is deleted: what it refused may be let in"

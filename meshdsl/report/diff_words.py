@@ -157,15 +157,21 @@ def _of_services(said: Sequence[Said]) -> list[Said]:
         if found is None or not slash:
             groups[one.subject, one.sentence, len(groups)] = [one]
             continue
-        around = (one.sentence[: found.start()], one.sentence[found.end() :])
-        groups.setdefault((namespace, *around, one.origins[:1]), []).append(one)
+        before, after = one.sentence[: found.start()], one.sentence[found.end() :]
+        groups.setdefault((namespace, before, after, one.origins[:1]), []).append(one)
     return [_of_all(found) for found in groups.values()]
 
 
 def _of_all(found: Sequence[Said]) -> Said:
     first = found[0]
     subjects = listed(tuple(dict.fromkeys(one.subject for one in found)))
-    return first if len(found) == 1 else replace(first, sentence=first.sentence.replace(first.subject, subjects, 1))
+    if len(found) == 1:
+        return first
+    before, _, after = first.sentence.partition(first.subject)
+    after = after.replace("which is no longer declared", "which are no longer declared")
+    if not before and after.startswith(" is "):
+        after = f" are {after.removeprefix(' is ')}"
+    return replace(first, sentence=f"{before}{subjects}{after}")
 
 
 _CANNOT = re.compile(r'(User "[^"]*") cannot \w+ resource')

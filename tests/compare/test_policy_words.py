@@ -74,5 +74,17 @@ def test_a_deny_is_said_as_one_on_both_sides() -> None:
     ]
 
 
+def test_a_deny_of_everyone_says_nobody() -> None:
+    mesh, everyone = (Deny(Callers(anyone=one), methods=("GET",)) for one in (Anyone.IN_MESH, Anyone.AT_ALL))
+    named = Deny(names("a"), methods=("GET",))
+    assert access(mesh) == ["deny added to prod/api: nobody in the mesh may make GET requests"]
+    for was, now, said in (
+        (mesh, everyone, "nobody in the mesh may make GET requests → nobody may make GET requests"),
+        (everyone, named, "nobody may make GET requests → prod/a may not make GET requests"),
+        (everyone, Deny(everyone.callers), "nobody may make GET requests → nobody may call it"),
+    ):
+        assert [one.sentence for one in rule_changes("prod/api", (was,), (now,))] == [f"deny of prod/api: {said}"]
+
+
 def test_a_rule_about_a_port_names_the_port_and_no_requests() -> None:
     assert access(Allow(names("a"), ports=(5432,))) == ["allow added to prod/api: prod/a may call it on port 5432"]

@@ -505,3 +505,11 @@ def test_findings_are_ordered_by_seriousness() -> None:
     found = kinds(before, on_api(lambda a: Retry(a, attempts=1, retry_on=("5xx",), methods="any")))
     assert found == sorted(found, key=SERIOUSNESS.index)
     assert found == [Risk.WEAKENED_MTLS, Risk.UNSAFE_RETRIES, Risk.REMOVED_BREAKER, Risk.REMOVED_TIMEOUT]
+
+
+def test_on_linkerd_a_mode_that_a_default_deny_hides_is_not_called_removed() -> None:
+    strict = MutualTls(PROD, mode="strict")
+    old, new = (bundle(on_prod(*policies), Linkerd()) for policies in ([strict], [strict, DefaultDeny(PROD)]))
+    report = diff(new, objects(old))
+    assert [one.sentence for one in report.policy] == ["default deny added to namespace prod"]
+    assert report.risks == ()
