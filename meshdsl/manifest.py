@@ -29,7 +29,8 @@ class Phase(IntEnum):
     WAYPOINT = 4
     ROUTE = 5
     ACCESS = 6
-    BINDING = 7
+    CLOSING = 7  # what refuses all that nothing opens, after what opens: else every request fails for a moment
+    BINDING = 8
 
 
 @dataclass(frozen=True, slots=True, order=True)

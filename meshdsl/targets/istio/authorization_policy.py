@@ -38,7 +38,7 @@ def default_deny(source: Source, plan: Plan, *, namespace: str, owner: tuple[str
     """What no ALLOW opens is refused, in a namespace; in the root namespace, in the mesh."""
     return manifest(
         ObjectRef(API_VERSION, "AuthorizationPolicy", namespace, DEFAULT_DENY),
-        Phase.ACCESS,
+        Phase.CLOSING,
         plan.set_name,
         content={"spec": {}},
         owner=owner,
