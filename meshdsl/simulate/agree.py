@@ -8,11 +8,12 @@ is lost, weakened or widened, or one of the readings is wrong; whichever it is, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from meshdsl.compiler import Bundle
-from meshdsl.plan.intent import Service
+from meshdsl.plan.intent import Plan, Port, Protocol, Service
+from meshdsl.plan.rights import Access
 from meshdsl.simulate.allowances import expected, verdicts
 from meshdsl.simulate.inventory import Inventory
 from meshdsl.simulate.plan import PlanReading
@@ -21,6 +22,8 @@ from meshdsl.simulate.requests import MOST, requests_of
 from meshdsl.simulate.words import MESH, Answer, NotModelled, Reading, Request, Traffic, Verdict
 from meshdsl.targets.base import Target
 
+UNDECLARED: Final = "meshdsl-undeclared"
+"""The name of a service that nobody declares."""
 SHOWN: Final = 5
 """Disagreements that are written out."""
 _PARTS: Final = tuple(one.name for one in fields(Traffic))
@@ -99,20 +102,41 @@ def agree(
     Returns:
         The counts, and every request on which they differ beyond what the target's notes allow.
     """
-    plan = PlanReading(bundle.plan)
+    whole = bundle.plan if services is not None else with_undeclared(bundle.plan)
+    plan = PlanReading(whole)
     readings = readings_of(bundle, plan.inventory, objects)
     found: list[Disagreement] = []
     partial: list[str] = []
     asked: set[str] = set()
     count = 0
-    for derived in requests_of(bundle.plan, services=services, most=most):
+    for derived in requests_of(whole, services=services, most=most):
         count += len(derived.requests)
         partial += [derived.partial] if derived.partial else []
         for request in derived.requests:
             asked.add(request.service)
             meant = plan.answer(request)
             found += disagreements(request, meant, readings, bundle.target, plan.service(request.service).intent)
-    return Agreement(f"{bundle.target.title} {bundle.target.version}", len(asked), count, tuple(found), tuple(partial))
+    declared = len(asked & {str(one) for one in bundle.plan.services})
+    return Agreement(f"{bundle.target.title} {bundle.target.version}", declared, count, tuple(found), tuple(partial))
+
+
+def with_undeclared(plan: Plan) -> Plan:
+    """The plan with one service more in each namespace, which stands for whatever else runs there (§4.7, §5)."""
+    ports = (Port(80, "http", Protocol.HTTP, 8080), Port(5432, "tcp", Protocol.TCP, 5432))
+    others = (
+        Service(
+            one.name,
+            UNDECLARED,
+            UNDECLARED,
+            (("app", UNDECLARED),),
+            ports,
+            access=Access(closed=one.default_deny),
+            effective_mtls=one.effective_mtls,
+            source=one.source,
+        )
+        for one in plan.namespaces
+    )
+    return replace(plan, services=(*plan.services, *others))
 
 
 def readings_of(

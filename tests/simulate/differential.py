@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 import meshdsl
 from meshdsl.compiler import Bundle
-from meshdsl.simulate.agree import disagreements, readings_of, request_words
+from meshdsl.plan.intent import Plan
+from meshdsl.simulate.agree import disagreements, readings_of, request_words, with_undeclared
 from meshdsl.simulate.plan import PlanReading
 from meshdsl.simulate.requests import requests_of
 from meshdsl.simulate.words import Request
@@ -68,9 +69,10 @@ def chosen(requests: list[Request], most: int) -> list[Request]:
 
 def meshes_agree(bundle: Bundle, tally: Tally) -> None:
     """Ask the plan and the manifests."""
-    plan = PlanReading(bundle.plan)
+    whole = with_undeclared(bundle.plan)
+    plan = PlanReading(whole)
     readings = readings_of(bundle, plan.inventory)
-    for request in _requests(bundle, tally):
+    for request in _requests(whole, tally):
         service = plan.service(request.service).intent
         for found in disagreements(request, plan.answer(request), readings, bundle.target, service):
             raise AssertionError(f"{bundle.target.title} {bundle.target.version}: {found}")
@@ -79,13 +81,13 @@ def meshes_agree(bundle: Bundle, tally: Tally) -> None:
 def third_agrees(bundle: Bundle, policies: meshdsl.PolicySet, tally: Tally) -> None:
     """Ask the plan and the policies themselves."""
     plan, third = PlanReading(bundle.plan), Third(policies, bundle.target.name)
-    for request in _requests(bundle, tally):
+    for request in _requests(bundle.plan, tally):
         ours, theirs = plan.answer(request), third.answer(request)
         assert (ours, ours.probe) == (theirs, theirs.probe), f"{request_words(request)}\n  {ours}\n  {theirs}"
 
 
-def _requests(bundle: Bundle, tally: Tally) -> list[Request]:
-    derived = list(requests_of(bundle.plan, most=MOST))
+def _requests(plan: Plan, tally: Tally) -> list[Request]:
+    derived = list(requests_of(plan, most=MOST))
     found = chosen([one for port in derived for one in port.requests], BATCH)
     tally.pairs += len(found)
     tally.partial += any(one.partial for one in derived)

@@ -294,8 +294,7 @@ LINKERD: Final = [
     lowering("callers", "Servers let everybody in", "linkerd.authorization:server", lambda original: lambda *a, **k: original(
         *a, **{**k, "access_policy": "all-unauthenticated"}
     )),
-    lowering("mesh", "no namespace is closed", "linkerd.namespace:default_inbound_policy", gives("all-authenticated"),
-             "each port that is declared has a Server of its own"),
+    lowering("mesh", "no namespace is closed", "linkerd.namespace:default_inbound_policy", gives("all-authenticated")),
     lowering("open", "strict is permissive", "linkerd.namespace:open_policy", gives("all-unauthenticated")),
     lowering("open", "a service's own mode is lost", "linkerd.target:open_servers", yields_nothing),
 ]  # fmt: skip

@@ -204,8 +204,7 @@ ACCESS: Final[list[Made]] = [
     fault("callers", "mTLS is strict for one that is not", put("PeerAuthentication store", "spec>mtls>mode", "STRICT")),
     fault("open", "the mesh's mode in no root namespace", moved(ROOT, "prod")),
     fault("open", "the mesh's mode is lost", gone(ROOT)),
-    fault("mesh", "the mesh is not closed", gone("AuthorizationPolicy istio-system/default-deny"),
-          "each declared service has a policy of its own, and no other is asked about"),
+    fault("mesh", "the mesh is not closed", gone("AuthorizationPolicy istio-system/default-deny")),
     fault("mesh", "a service that nobody may call is open", _all(
         gone("AuthorizationPolicy job"), gone("AuthorizationPolicy istio-system/default-deny")
     )),
@@ -389,8 +388,7 @@ LINKERD: Final[list[Made]] = [
         "MeshTLSAuthentication api-8080.namespaces", "spec>identities",
         ["*.front.serviceaccount.identity.linkerd.example.org"],
     )),
-    fault("callers", "the namespace is open", put("Namespace prod", INBOUND, "all-unauthenticated"),
-          "each port that is declared has a Server of its own"),
+    fault("callers", "the namespace is open", put("Namespace prod", INBOUND, "all-unauthenticated")),
     fault("mesh", "a port of bytes is taken for HTTP", put("Server store-5432", "spec>proxyProtocol", "HTTP/1")),
     fault("open", "a service's own mode is lost", gone("Server api-8080")),
     fault("open", "the namespace takes plain text", put("Namespace prod", INBOUND, "all-unauthenticated")),

@@ -135,3 +135,11 @@ def test_on_linkerd_both_orders_of_age_are_read() -> None:
     route["spec"]["rules"] = route["spec"]["rules"][-1:]
     route["spec"]["rules"][0]["timeouts"] = {"request": "1s"}
     assert not agree(bundle, objects=[*doubled, route]).holds
+
+
+def test_what_nobody_declares_in_a_closed_namespace_is_closed_as_well() -> None:
+    bundle = meshdsl.build(policies("mesh"), TARGETS["istio"])
+    objects = [one.body for one in bundle.manifests if one.ref.name != "default-deny"]
+    found = agree(bundle, objects=objects)
+    assert {one.request.service.partition("/")[2] for one in found.disagreements} == {"meshdsl-undeclared"}
+    assert found.services == 4
