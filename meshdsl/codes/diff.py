@@ -17,8 +17,9 @@ _RISKS: tuple[Page, ...] = (
         "MESH862",
         "Weakened mTLS",
         "Traffic that had to be encrypted and authenticated may now be plain, because mTLS goes from strict to "
-        "permissive or off, or the policy goes away. A caller without an identity is then let in wherever no rule "
-        "asks for one. `--fail-on weakened-mtls` makes a run fail on it.",
+        "permissive or off, or the policy goes away, or because a service that asked every caller for an identity "
+        "begins to let in everyone. A caller without an identity is then let in wherever no rule asks for one. "
+        "`--fail-on weakened-mtls` makes a run fail on it.",
     ),
     Page(
         "MESH863",
@@ -29,8 +30,9 @@ _RISKS: tuple[Page, ...] = (
     Page(
         "MESH864",
         "Removed breaker",
-        "A service had limits, or ejected pods that fail, and would not any more: one slow service can then hold the "
-        "requests of all its callers. `--fail-on removed-breaker` makes a run fail on it.",
+        "A service had limits, or ejected pods that fail, and would not any more, or later: a limit or counter is "
+        "higher, a pod is out for a shorter time, or fewer of them. One slow service can then hold the requests of "
+        "all its callers. `--fail-on removed-breaker` makes a run fail on it.",
     ),
     Page(
         "MESH865",

@@ -88,6 +88,11 @@ class _Declarations:
     def behind(self, finding: RiskFinding) -> RiskFinding:
         """The finding with the line of its service or namespace behind its own lines."""
         sources = [found[finding.subject].source for found in self._services if finding.subject in found]
+        kind, _, name = finding.subject.rpartition(" ")
+        namespace, slash, name = name.partition("/")
+        if kind and slash:
+            owners = (owner(ObjectRef("", kind, namespace, name), plan) for plan in self._plans)
+            sources += [service.source for service in owners if service is not None]
         for plan in self._plans:
             sources += [one.source for one in plan.namespaces if f"namespace {one.name}" == finding.subject]
         declared = [source.origin for source in sources if source.origin is not None][:1]

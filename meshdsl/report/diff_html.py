@@ -49,6 +49,8 @@ _WORDS: Final = {
     Action.CONFLICT: "not ours",
 }
 
+_ABOUT_CALLERS: Final = ("AuthorizationPolicy", "PeerAuthentication", "Server", "Namespace")
+
 _CLOSED_FROM = 60
 """Objects of one comparison from which their fields are folded: a page of thousands of rows is slow to lay out."""
 
@@ -192,15 +194,19 @@ def _card(change: ObjectChange, report: DiffReport, document: DiffDocument, *, i
 
 
 def _concerns(finding: RiskFinding, change: ObjectChange) -> bool:
-    """Whether a risk is about an object: the same line asks for both, or it has the name of the object."""
+    """Whether a risk is about an object: it names it, the same line asks for both, or it has its service's name."""
+    if finding.subject == str(change.ref):
+        return True
     if finding.origins and change.origins:
-        return not set(finding.origins).isdisjoint(change.origins)
-    return finding.subject == f"{change.ref.namespace}/{change.ref.name}"
+        return finding.origins[0] in change.origins
+    about_callers = finding.risk in (Risk.WIDENED_ACCESS, Risk.WEAKENED_MTLS, Risk.REMOVED_FENCE)
+    is_about = about_callers == (change.ref.kind in _ABOUT_CALLERS)
+    return is_about and finding.subject == f"{change.ref.namespace}/{change.ref.name}"
 
 
 def _risks_of(change: PolicyChange, report: DiffReport) -> str:
     """The risks at the line of a sentence."""
-    found = (one.risk.value for one in report.risks if not set(one.origins).isdisjoint(change.origins))
+    found = (one.risk.value for one in report.risks if one.origins and one.origins[0] in change.origins)
     return " ".join(dict.fromkeys(found))
 
 

@@ -21,6 +21,7 @@ from meshdsl import (
     Proxy,
     Retry,
     Service,
+    Split,
     Timeout,
 )
 from meshdsl.compare.diff import diff
@@ -118,6 +119,14 @@ def test_every_risk_of_a_service_that_is_no_longer_declared_stands_where_it_was_
     found = lines([gone, allow, limits], [])
     assert found[Risk.WIDENED_ACCESS] == found[Risk.REMOVED_FENCE] == line(allow)
     assert found[Risk.REMOVED_BREAKER] == line(limits)
+
+
+def test_what_an_object_breaks_stands_where_its_service_is_declared() -> None:
+    api = Service("api", PROD, port=80, versions=("v1", "v2"))
+    split, one = Split(api, weights={"v1": 1, "v2": 1}), Split(api, weights={"v1": 1})
+    old, new = (meshdsl.build(meshdsl.PolicySet((api, it), name="test"), Linkerd()) for it in (split, one))
+    (found,) = [risk for risk in diff(new, old).risks if risk.risk is Risk.BREAKING_ORDER]
+    assert [origin.line for origin in found.origins] == [line(api)]
 
 
 def test_the_removal_of_a_policy_of_a_namespace_is_one_finding_and_one_line() -> None:

@@ -292,6 +292,18 @@ def test_a_policy_of_a_namespace_is_said_once_for_its_services() -> None:
     assert len(json.loads(shown("json", report))["clusters"][0]["policy"]) == 4
 
 
+def test_an_object_bears_the_risks_that_it_is_about() -> None:
+    callers, breaker = (RiskFinding(risk, "prod/api", "x") for risk in (Risk.WIDENED_ACCESS, Risk.REMOVED_BREAKER))
+    refs = [ObjectRef("a/v1", kind, "prod", "api") for kind in ("AuthorizationPolicy", "DestinationRule")]
+    order = RiskFinding(Risk.BREAKING_ORDER, str(refs[1]), "x")
+    changes = tuple(ObjectChange(ref, Action.DELETE, live={"kind": ref.kind}) for ref in refs)
+    text = shown("html", replace(empty(), objects=changes, risks=(callers, breaker, order)))
+    assert re.findall(r'class="card delete".*data-risk="([^"]*)"', text) == [
+        "widened-access",
+        "removed-breaker breaking-order",
+    ]
+
+
 def test_risks_of_one_line_are_said_once_for_its_services() -> None:
     found = tuple(
         RiskFinding(risk, name, f"{risk.value} from {name}", (*origin(3), *origin(line)))
