@@ -127,7 +127,9 @@ def _grid(matrix: AccessMatrix, document: AccessDocument) -> Grid | None:
         cells = []
         for service in matrix.services:
             cell = matrix.cell(caller, service)
-            title = f"{caller} → {subject(service)}: {cell.reach.value}; {document.because(cell.because, 8)}"
+            title = f"{caller} → {subject(service)}: {cell.reach.value}"
+            if cell.reach is not Reach.NONE:  # why not, says the list: a page has far more of these
+                title += f"; {document.because(cell.because, 8)}"
             cells.append(Cell(cell.reach.value, title))
         rows.append((caller, tuple(cells)))
     return Grid(tuple(map(subject, matrix.services)), tuple(rows))

@@ -26,8 +26,8 @@ _GROUP_WAY: Final = 90
 _LANE: Final = 3
 _TALL: Final = 900
 """A column of services that is taller is folded."""
-_SCREEN: Final = 1_800
-"""What is no wider fits a screen."""
+_SCREEN: Final = 2_000
+"""What is no wider fits a large screen."""
 _WIDE: Final = 2.4
 """A picture that is so many times wider than tall has its namespaces closer together,"""
 _SHAPE: Final = 1.6
@@ -169,6 +169,7 @@ def layout(
     sizes: Mapping[str, Size],
     edges: Iterable[Edge],
     headings: Mapping[str, float],
+    way: float = _WAY,
 ) -> Layout:
     """Place everything.
 
@@ -177,6 +178,7 @@ def layout(
         sizes: of the nodes.
         edges: from, to.
         headings: how wide the heading of each group is.
+        way: between columns of nodes, for calls to bend and labels to stand.
     """
     pairs = sorted(set(edges))
     group_of = {node: name for name, nodes in groups.items() for node in nodes}
@@ -184,11 +186,11 @@ def layout(
     for name, nodes in groups.items():
         own = [(a, b) for a, b in pairs if group_of[a] == group_of[b] == name]
         inside[name] = _Columns.of(_folded(layers(nodes, own), sizes))
-    rough = {name: _outer(columns.placed(sizes, _GAP, _WAY)[1], headings[name]) for name, columns in inside.items()}
+    rough = {name: _outer(columns.placed(sizes, _GAP, way)[1], headings[name]) for name, columns in inside.items()}
     calls = [(group_of[a], group_of[b]) for a, b in pairs if group_of[a] != group_of[b]]
     outside = _Columns.of(_closer(layers(list(groups), calls), rough))
     ways = {(a, b): _way(a, b, group_of, inside, outside) for a, b in pairs}
-    placed = {name: columns.placed(sizes, _GAP, _WAY) for name, columns in inside.items()}
+    placed = {name: columns.placed(sizes, _GAP, way) for name, columns in inside.items()}
     whole = {name: _outer(size, headings[name]) for name, (_, size, _) in placed.items()}
     boxes, (width, height), ends = outside.placed(whole, _GROUP_GAP, _GROUP_WAY)
     where: dict[tuple[str, Item], Box] = {("", item): box for item, box in boxes.items()}
@@ -198,7 +200,7 @@ def layout(
     return Layout(
         {node: where[group, node] for node, group in group_of.items()},
         {name: boxes[name] for name in groups},
-        {pair: tuple(_stops(way, where, ends)) for pair, way in ways.items()},
+        {pair: tuple(_stops(one, where, ends)) for pair, one in ways.items()},
         width,
         height,
     )

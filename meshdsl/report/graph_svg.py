@@ -24,6 +24,10 @@ _LINE: Final = 16
 _NAME_PX: Final = 8.6
 """Width of a character of a name, a little more than that of most fonts, so that no text leaves its box."""
 _TEXT_PX: Final = 6.9
+_LABELLED: Final = 104.0
+_PLAIN: Final = 60.0
+"""Between services, where edges have labels and where they have none."""
+_LABEL_PX: Final = 5.6
 _LABELS: Final = 40
 """Up to so many edges, they have labels; of more, titles alone."""
 _LOOP: Final = 28
@@ -69,7 +73,8 @@ def picture(graph: MeshGraph, base: str) -> str:
     said = {node.key: lines(graph, node) for node in graph.nodes}
     sizes = {node.key: _size(title(node), said[node.key]) for node in graph.nodes}
     headings = {name: _TEXT_PX * 1.2 * len(heading(graph, name)) for name in names}
-    where = layout(groups, sizes, ((edge.caller, edge.service) for edge in graph.edges), headings)
+    pairs = [(edge.caller, edge.service) for edge in graph.edges]
+    where = layout(groups, sizes, pairs, headings, _LABELLED if len(pairs) <= _LABELS else _PLAIN)
     return "".join(f"{line}\n" for line in _drawn(graph, where, said, base))
 
 
@@ -97,7 +102,7 @@ def _drawn(graph: MeshGraph, where: Layout, said: dict[str, list[str]], base: st
     for node in graph.nodes:
         yield from _node(node, where.nodes[node.key], said[node.key], numbers[node.key], base)
     for edge in graph.edges if with_labels else ():
-        yield from _label(edge, where.ways[edge.caller, edge.service][-1])
+        yield from _label(edge, where.ways[edge.caller, edge.service])
     yield "</svg>"
 
 
@@ -148,10 +153,10 @@ def _path(way: tuple[Stop, ...]) -> str:
     return " ".join(words)
 
 
-def _label(edge: GraphEdge, end: Stop) -> Iterator[str]:
-    """Which requests, beside the head, where an edge is about some."""
-    words = label(edge)
-    if words:
+def _label(edge: GraphEdge, way: tuple[Stop, ...]) -> Iterator[str]:
+    """Which requests, beside the head, where an edge is about some and the words do not cover anything."""
+    words, end = label(edge), way[-1]
+    if words and _LABEL_PX * len(words) + 12 <= abs(end.start - way[-2].end):
         anchor = "end" if end.comes > 0 else "start"
         x, y = end.end - 10 * end.comes, end.y - 5
         yield f'<text class="label" text-anchor="{anchor}" x="{x:.1f}" y="{y:.1f}">{_text(words)}</text>'
