@@ -30,6 +30,7 @@ from meshdsl.simulate.istio_mtls import PeerAuthentications
 from meshdsl.simulate.istio_others import FOLLOWED, Enrolment, Others
 from meshdsl.simulate.istio_paths import normalised
 from meshdsl.simulate.istio_rules import Reader, Seen
+from meshdsl.simulate.shapes import stored
 from meshdsl.simulate.words import (
     MESH,
     Answer,
@@ -113,6 +114,7 @@ class AmbientReading:
     """
 
     def __init__(self, objects: Sequence[Mapping[str, Any]], inventory: Inventory, target: Ambient) -> None:
+        objects, self._refused = stored(objects)
         self.inventory = with_services(inventory, objects)
         self.trust_domain = target.trust_domain
         root = target.root_namespace
@@ -132,6 +134,9 @@ class AmbientReading:
                     if parent.is_service and body not in self._routes.get((parent.namespace, parent.name), ()):
                         self._routes.setdefault((parent.namespace, parent.name), []).append(body)
         self._ways: dict[tuple[str, int, bool], Way] = {}
+        self._pods_in: dict[str, dict[Labels, None]] = {}
+        for one in self.inventory:
+            self._pods_in.setdefault(one.namespace, {}).update(dict.fromkeys(one.pods))
         self._doors: dict[Backend, tuple[Door, ...]] = {}
 
     def answer(self, request: Request, *, explain: bool = False) -> Answer:
@@ -197,13 +202,7 @@ class AmbientReading:
     def doors(self, backend: Backend) -> tuple[Door, ...]:
         """What stands before the pods of a destination. Raises NotModelled if that is not known."""
         if backend not in self._doors:
-            pods = {
-                pod: None
-                for one in self.inventory
-                if one.namespace == backend.namespace
-                for pod in one.pods
-                if backend.labels <= pod
-            }
+            pods = [pod for pod in self._pods_in.get(backend.namespace, ()) if backend.labels <= pod]
             self._doors[backend] = tuple(
                 self._door(backend.namespace, pod, backend.port) for pod in pods or (backend.labels,)
             )
@@ -240,7 +239,7 @@ class AmbientReading:
 
     def _arrive(self, course: Course, backends: Sequence[Backend]) -> tuple[Answer, Course]:
         met: list[Door] = []
-        verdicts: set[bool] = set()
+        verdicts: dict[tuple[object, ...], bool] = {}
         seen = Seen(course.sent, course.principal)
         meshed = bool(course.sent.caller.account)
         mutual = meshed
@@ -248,14 +247,19 @@ class AmbientReading:
             for door in self.doors(backend):
                 secured = meshed and not door.kept_out
                 mutual = mutual and secured
-                verdicts.add(door.admits(seen, mutual=secured))
-                met.append(door)
-        if len(verdicts) != 1:
+                alike = (id(door.gate), door.mtls.mode, secured)
+                if alike not in verdicts:
+                    verdicts[alike] = door.admits(seen, mutual=secured)
+                    met.append(door)
+        found = set(verdicts.values())
+        if len(found) != 1:
             raise NotModelled(str(course.way.service), "the pods that a request may reach answer differently")
-        verdict = Verdict.ALLOWED if verdicts.pop() else Verdict.DENIED
+        verdict = Verdict.ALLOWED if found.pop() else Verdict.DENIED
         return Answer(verdict, course.traffic, mutual), replace(course, doors=tuple(met))
 
     def _way(self, request: Request, *, passes: bool) -> Way:
+        for refused in self._refused:
+            raise refused  # what it would have said is not known
         service = self.inventory.services.get(request.service)
         if service is None:
             raise NotModelled(request.service, "there is no service of that name that is known")

@@ -30,6 +30,7 @@ from meshdsl.simulate.istio_paths import normalised
 from meshdsl.simulate.istio_route import Target
 from meshdsl.simulate.istio_rules import Reader, Seen
 from meshdsl.simulate.istio_tables import Entry, Table, Tables
+from meshdsl.simulate.shapes import stored
 from meshdsl.simulate.words import Answer, Backend, Caller, Labels, NotModelled, Request, Traffic, Verdict
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class IstioReading:
     """
 
     def __init__(self, objects: Sequence[Mapping[str, Any]], inventory: Inventory, target: Istio) -> None:
+        objects, self._refused = stored(objects)
         self.inventory = with_services(inventory, objects)
         self.trust_domain = target.trust_domain
         root = target.root_namespace
@@ -108,6 +110,9 @@ class IstioReading:
                 key = (one.namespace, one.account)
                 self._pods[key] = tuple(dict.fromkeys((*self._pods.get(key, ()), *one.pods)))
         self._ways: dict[tuple[str, str, str, str, int, bool], Way] = {}
+        self._pods_in: dict[str, dict[Labels, None]] = {}
+        for one in self.inventory:
+            self._pods_in.setdefault(one.namespace, {}).update(dict.fromkeys(one.pods))
         self._doors: dict[tuple[Backend, bool], tuple[Door, ...]] = {}
 
     def answer(self, request: Request, *, explain: bool = False) -> Answer:
@@ -184,13 +189,7 @@ class IstioReading:
         """What stands before the pods of a destination. Raises NotModelled if that is not known."""
         key = (backend, http)
         if key not in self._doors:
-            pods = {
-                pod: None
-                for one in self.inventory
-                if one.namespace == backend.namespace
-                for pod in one.pods
-                if backend.labels <= pod
-            }
+            pods = [pod for pod in self._pods_in.get(backend.namespace, ()) if backend.labels <= pod]
             self._doors[key] = tuple(
                 self._door(backend.namespace, pod, backend.port, http=http) for pod in pods or (backend.labels,)
             )
@@ -199,6 +198,8 @@ class IstioReading:
     # ---------------------------------------------------------------------------------------------------------- parts
 
     def _way(self, caller: Caller, request: Request) -> Way:
+        for refused in self._refused:
+            raise refused  # what it would have said is not known
         service = self.inventory.services.get(request.service)
         if service is None:
             raise NotModelled(request.service, "there is no service of that name that is known")
@@ -228,19 +229,22 @@ class IstioReading:
         arriving = request if traffic is None else edited(request, traffic.edits, traffic.path)
         authorities = (traffic.host,) if traffic is not None and traffic.host else way.authorities
         met: list[Met] = []
-        verdicts: set[bool] = set()
+        verdicts: dict[tuple[object, ...], bool] = {}
         mutual = True
         for target in targets:
             for door in self.doors(target.backend, http=http):
                 secured = door.is_mutual(request.caller, target.tls, target.where)
                 mutual = mutual and secured
                 token = self.others.token_of(arriving, door.namespace, door.pod, ()) if http else ""
-                seen = Seen(arriving, way.principal if secured else "", authorities, bool(token))
-                verdicts.add(_admits(door, seen, token, secured=secured))
-                met.append(Met(target, door, seen, secured))
-        if len(verdicts) != 1:
+                alike = (id(door.gate), door.mtls.mode, door.kept_out, secured, token)
+                if alike not in verdicts:
+                    seen = Seen(arriving, way.principal if secured else "", authorities, bool(token))
+                    verdicts[alike] = _admits(door, seen, token, secured=secured)
+                    met.append(Met(target, door, seen, secured))
+        found = set(verdicts.values())
+        if len(found) != 1:
             raise NotModelled(str(way.service), "the pods that a request may reach answer differently")
-        verdict = Verdict.ALLOWED if verdicts.pop() else Verdict.DENIED
+        verdict = Verdict.ALLOWED if found.pop() else Verdict.DENIED
         return Answer(verdict, traffic, mutual), Course(way, request, entry, traffic, tuple(met))
 
     def _door(self, namespace: str, pod: Labels, port: int | str, *, http: bool) -> Door:

@@ -115,14 +115,21 @@ class AuthorizationPolicies:
 
     def __init__(self, bodies: Iterable[Body], root: str) -> None:
         self._root = root
-        self._everywhere: dict[str, list[Body]] = {}
+        self._whole: dict[str, list[Body]] = {}
+        self._selecting: dict[str, dict[tuple[str, str], list[tuple[Labels, Body]]]] = {}
         self._attached: dict[TargetRef, list[Body]] = {}
+        self._gates: dict[tuple[object, ...], Gate] = {}
         for body in bodies:
             references = target_refs(body)
-            if not references:
-                self._everywhere.setdefault(namespace_of(body), []).append(body)
-            for one in references:
-                self._attached.setdefault(one, []).append(body)
+            selected = _selected(body)
+            if references:
+                for one in references:
+                    self._attached.setdefault(one, []).append(body)
+            elif selected:
+                selecting = self._selecting.setdefault(namespace_of(body), {})
+                selecting.setdefault(min(selected), []).append((selected, body))
+            else:
+                self._whole.setdefault(namespace_of(body), []).append(body)
 
     def at_pod(self, namespace: str, pod: Labels, port: int | str, reader: Reader) -> Gate:
         """The policies that a sidecar or ztunnel reads before the pods with these labels.
@@ -130,19 +137,22 @@ class AuthorizationPolicies:
         Raises:
             NotModelled: a policy says something about itself that is not known.
         """
-        scopes = dict.fromkeys((self._root, namespace))
-        bodies = [body for scope in scopes for body in self._everywhere.get(scope, ())]
-        return Gate(_policy(body, reader, port) for body in bodies if _selects(body, pod))
+        bodies: list[Body] = []
+        for scope in dict.fromkeys((self._root, namespace)):
+            bodies += self._whole.get(scope, ())
+            selecting = self._selecting.get(scope, {})
+            for label in sorted(pod):
+                bodies += [body for selected, body in selecting.get(label, ()) if selected <= pod]
+        key = (*map(id, bodies), port, reader)
+        if key not in self._gates:  # pods that the same policies are about have one gate
+            self._gates[key] = Gate(_policy(body, reader, port) for body in bodies)
+        return self._gates[key]
 
     def at_waypoint(self, references: Sequence[TargetRef], port: int, *, http: bool) -> Gate:
         """The policies that a waypoint reads for one of the things that are attached to it."""
         found = {id(body): body for one in references for body in self._attached.get(one, ())}
         reader = Reader.REQUESTS if http else Reader.BYTES
         return Gate(_policy(body, reader, port) for body in found.values())
-
-    def attached_to(self, reference: TargetRef) -> Sequence[Body]:
-        """The policies with that ``targetRefs``."""
-        return self._attached.get(reference, ())
 
 
 def target_refs(body: Body) -> tuple[TargetRef, ...]:
@@ -163,6 +173,7 @@ def _group(reference: Body) -> str:
 def _policy(body: Body, reader: Reader, port: int | str) -> Policy:
     where = title(body)
     spec = only(body.get("spec"), _SPEC, f"{where} ")
+    only(spec.get("selector"), ("matchLabels",), f"{where} selector")
     action = str(spec.get("action") or "ALLOW")
     rules = tuple(
         rule_of(
@@ -188,9 +199,6 @@ def _asked(policy: Policy) -> Callable[[Seen], bool]:
     return lambda seen: policy.holds(seen) and ask(seen)
 
 
-def _selects(body: Body, pod: Labels) -> bool:
+def _selected(body: Body) -> Labels:
     selector: Any = mapping(body.get("spec"), title(body)).get("selector")
-    if selector is None:
-        return True
-    found = only(selector, ("matchLabels",), f"{title(body)} selector")
-    return labelled(mapping(found.get("matchLabels"), title(body))) <= pod
+    return labelled(mapping(mapping(selector, title(body)).get("matchLabels"), title(body)))

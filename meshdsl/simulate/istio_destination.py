@@ -24,7 +24,7 @@ from meshdsl.simulate.fields import (
     title,
     whole,
 )
-from meshdsl.simulate.istio_hosts import Hosts, most_specific, seen_by
+from meshdsl.simulate.istio_hosts import Hosts, matches, seen_by
 from meshdsl.simulate.words import Breaker, Labels, NotModelled
 
 _BLOCKS: Final = ("connectionPool", "outlierDetection", "loadBalancer", "tls", "tunnel", "proxyProtocol", "retryBudget")
@@ -85,9 +85,12 @@ class Destinations:
         self._hosts = hosts
         self._root = root
         self._rules: dict[str, dict[str, list[Body]]] = {}
+        self._wild: dict[str, dict[str, None]] = {}
         for body in by_age(bodies):
             host = hosts.resolved(str(mapping(body.get("spec"), title(body)).get("host", "")), namespace_of(body))
             self._rules.setdefault(namespace_of(body), {}).setdefault(host, []).append(body)
+            if host.startswith("*"):
+                self._wild.setdefault(namespace_of(body), {})[host] = None
         self._found: dict[tuple[str, str, str], Destination] = {}
 
     def of(self, client: str, host: str, owner: str) -> Destination:
@@ -125,13 +128,14 @@ class Destinations:
 
     def _best(self, namespace: str, host: str, client: str) -> list[Body] | None:
         """The rules of a namespace for a host; None if it has none that the proxy sees."""
-        seen = {
-            pattern: visible
-            for pattern, bodies in self._rules.get(namespace, {}).items()
-            if (visible := [body for body in bodies if self._applies(body, namespace, client)])
-        }
-        pattern = most_specific(seen, host)
-        return None if pattern is None else seen[pattern]
+        rules = self._rules.get(namespace, {})
+        found = [host] if host in rules else []
+        found += sorted((one for one in self._wild.get(namespace, ()) if matches(one, host)), key=len, reverse=True)
+        for pattern in found:  # the most specific first: ``MostSpecificHostMatch`` in ``push_context.go``
+            visible = [body for body in rules[pattern] if self._applies(body, namespace, client)]
+            if visible:
+                return visible
+        return None
 
     @staticmethod
     def _applies(body: Body, namespace: str, client: str) -> bool:

@@ -6,8 +6,6 @@ A name without a dot is completed with the namespace of the object that says it;
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from meshdsl.simulate.fields import Body, mapping, namespace_of, sequence, title
 from meshdsl.simulate.inventory import Inventory, KubeService
 from meshdsl.simulate.words import NotModelled
@@ -55,15 +53,6 @@ class Hosts:
 def matches(pattern: str, host: str) -> bool:
     """Whether a host, or a wildcard such as ``*.prod.svc.cluster.local``, takes a full name."""
     return host.endswith(pattern[1:]) if pattern.startswith("*") else pattern == host
-
-
-def most_specific(patterns: Iterable[str], host: str) -> str | None:
-    """The pattern that takes a host and is the most specific: the host itself, else the longest wildcard.
-
-    Source: ``MostSpecificHostMatch`` in ``pilot/pkg/model/push_context.go``.
-    """
-    found = [one for one in patterns if matches(one, host)]
-    return min(found, key=lambda one: (one.startswith("*"), -len(one)), default=None)
 
 
 def seen_by(body: Body, namespace: str) -> str | None:
