@@ -48,6 +48,8 @@ class Answer:
 
     status: int
     body: Body
+    warning: str = ""
+    """What it, or a webhook, has to say about a request that it took."""
 
     @property
     def accepted(self) -> bool:
@@ -87,7 +89,7 @@ class Api:
             found = json.loads(data)
         except ValueError:
             found = {"message": data.decode(errors="replace")}
-        return Answer(answer.status, found)
+        return Answer(answer.status, found, answer.headers.get("Warning", ""))
 
     def close(self) -> None:
         """Close the connections."""

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
@@ -23,15 +23,6 @@ def start(
         environment: all of its environment variables; by default those of this process.
         folder: that it works in.
     """
-    parent = os.getpid()
-    prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
-
-    def die_with_us() -> None:
-        if prctl is not None:
-            prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() != parent:  # it was killed before the line above
-                os._exit(1)
-
     with log.open("ab") as output:
         return subprocess.Popen(
             command,
@@ -40,8 +31,22 @@ def start(
             stderr=output,
             env=environment,
             cwd=folder,
-            preexec_fn=die_with_us,  # it takes no lock, and no other thread starts programs
+            preexec_fn=die_with_us(),  # it takes no lock, and no other thread starts programs
         )
+
+
+def die_with_us() -> Callable[[], None]:
+    """What a child does before it becomes a program: on Linux it asks the kernel to be ended with its parent."""
+    parent = os.getpid()
+    prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+
+    def ask() -> None:
+        if prctl is not None:
+            prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != parent:  # it was killed before the line above
+                os._exit(1)
+
+    return ask
 
 
 def end(process: subprocess.Popen[bytes], *, seconds: float = 10) -> None:

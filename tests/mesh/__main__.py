@@ -7,14 +7,17 @@ namespace: when that ends, or is killed, the kernel removes every process, devic
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
 
+from tests.live import processes
 from tests.live.building import MissingError
 from tests.mesh import assets
 
 
 def main(arguments: list[str]) -> int:
-    """The command; it returns only if the tests cannot run."""
+    """The command; its exit code is pytest's, or 1 if the tests cannot run."""
     try:
         assets.ensure()
     except MissingError as missing:
@@ -24,9 +27,15 @@ def main(arguments: list[str]) -> int:
         "a real Istio mesh: API server, istiod and a sidecar for each pod, in a private network namespace", flush=True
     )
     alone = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    os.environ["MESHDSL_MESH"] = "1"
-    os.execvp("unshare", ["unshare", *alone, sys.executable, "-m", "pytest", "tests/mesh", *arguments])
-    return None
+    command = ["unshare", *alone, sys.executable, "-m", "pytest", "tests/mesh", *arguments]
+    # Nothing of this process may outlive it, and unshare itself does not listen to SIGTERM.
+    made = subprocess.Popen(command, env={**os.environ, "MESHDSL_MESH": "1"}, preexec_fn=processes.die_with_us())
+    signal.signal(signal.SIGTERM, lambda *_: made.kill())
+    while True:
+        try:
+            return made.wait()
+        except KeyboardInterrupt:
+            continue  # pytest has it too, and ends
 
 
 if __name__ == "__main__":

@@ -32,9 +32,19 @@ Expect = Callable[[Build], Iterable[Expectation]]
 
 @dataclass
 class Report:
-    """What was found; ``counts`` has how many cases ran, requests were sent, and things were judged."""
+    """What was found.
+
+    Attributes:
+        disagreements: what happened otherwise than expected.
+        analysis: what Istio's webhook warns of, and its analyzer says.
+        left_out: what could not be sent.
+        counts: how many cases ran, requests were sent, and things were judged.
+        seconds: that each case took.
+        phases: seconds that each kind of work took.
+    """
 
     disagreements: list[str] = field(default_factory=list)
+    analysis: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -48,7 +58,7 @@ class Report:
 
     def __str__(self) -> str:
         counts = ", ".join(f"{number} {what}" for what, number in sorted(self.counts.items()))
-        slowest = sorted(self.seconds.items(), key=lambda pair: -pair[1])[:12]
+        slowest = sorted(self.seconds.items(), key=lambda pair: -pair[1])[:3]
         slow = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in slowest)
         phases = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in self.phases.items())
         return f"{counts}; {len(self.left_out)} left out; {phases}; slowest: {slow}"
@@ -71,7 +81,11 @@ def run_cases(world: World, inventory: Inventory, builds: Iterable[Build], expec
         began = report.spent("asking", began)
         callers = {one.asked.caller for one in expected if one.asked.caller is not None}
         furnished = stage.set(build, callers)
-        report.spent("applying", began)
+        began = report.spent("applying", began)
+        report.analysis += [f"{build}: {line}" for line in world.warnings]
+        world.warnings.clear()
+        report.analysis += [f"{build}: {line}" for line in world.analyze(build.namespaces)]
+        report.spent("analyzing", began)
         expected = [one for one in expected if _can_be_sent(furnished, one.asked, report)]
         found = _Run(world, furnished, report).judge(expected)
         report.disagreements += [f"{build}: {line}" for line in found]
@@ -116,7 +130,9 @@ def sent(world: World, furnished: Furnished, asked: Asked, told: dict[str, objec
     host = f"{service.name}.{service.namespace}.svc.{world.settings.cluster_domain}"
     address = (furnished.addresses[asked.service], asked.port)
     if not asked.by_name or not furnished.callers[asked.caller or OUTSIDE].kind.sidecar:
-        address = (furnished.other(asked.service, asked.caller).net.ip, furnished.target(asked.service, asked.port))
+        pod = furnished.other(asked.service, asked.caller)
+        assert pod is not None, f"{asked}: its own address"
+        address = (pod.net.ip, furnished.target(asked.service, asked.port))
     named, port = (host, asked.port) if asked.by_name else address
     return Sent(
         address,

@@ -6,7 +6,6 @@ import http.client
 import itertools
 import json
 import queue
-import socket
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -171,8 +170,3 @@ class _Connections:
         connection = self._open.pop(one.address, None)
         if connection is not None:
             connection.close()
-
-
-def closed(got: Got) -> bool:
-    """Whether the connection was ended instead of answered."""
-    return got.status == 0 and not isinstance(got.error, socket.timeout) and "timed out" not in got.error

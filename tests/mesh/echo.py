@@ -210,7 +210,7 @@ class _Http2:
     def received(self, data: bytes) -> None:
         for event in self._state.receive_data(data):
             if isinstance(event, self._events.RequestReceived):
-                self._asked[event.stream_id] = list(event.headers or ())
+                self._asked[event.stream_id] = [(str(name), str(value)) for name, value in event.headers or ()]
             elif isinstance(event, self._events.DataReceived):
                 self._state.acknowledge_received_data(event.flow_controlled_length or 0, event.stream_id)
             elif isinstance(event, self._events.StreamReset):

@@ -151,6 +151,14 @@ class Inventory:
                     name = f"{body['metadata']['namespace']}/{body['metadata']['name']}"
                     self._addresses[name] = answer.body["spec"]["clusterIP"]
         self._bodies = wanted
+        domain = self._world.settings.cluster_domain
+        self._world.istiod.knows(
+            {
+                f"{name}.{namespace}.svc.{domain}": {ip for one in body["endpoints"] for ip in one["addresses"]}
+                for (kind, namespace, name), body in wanted.items()
+                if kind == "EndpointSlice"
+            }
+        )
         self._world.synced({})
 
 

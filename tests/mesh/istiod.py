@@ -82,6 +82,16 @@ class Istiod:
         self._wait(lambda: self._api.get(body).accepted, "istiod's root certificate", _READY_SECONDS)
         return str(self._api.get(body).body["data"]["root-cert.pem"])
 
+    def mesh_config_map(self) -> Body:
+        """The mesh's settings, where an operator keeps them."""
+        metadata = {"name": "istio", "namespace": "istio-system"}
+        return {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": metadata,
+            "data": {"mesh": json.dumps(self._mesh_config())},
+        }
+
     def synced(self, wanted: Mapping[Key, str | None], proxies: set[str]) -> None:
         """Wait until all proxies work with what was applied.
 
@@ -117,10 +127,14 @@ class Istiod:
             if one.get("lastError")
         ]
 
-    def endpoints(self) -> dict[str, Any]:
-        """The endpoints of each service, as istiod has them: host → namespace → shards."""
-        found: dict[str, Any] = self._debug("endpointShardz")
-        return found
+    def knows(self, endpoints: Mapping[str, set[str]]) -> None:
+        """Wait until istiod has these addresses behind each host."""
+
+        def has_all() -> bool:
+            there = self._debug("endpointShardz")
+            return all(all(f'"{ip}"' in json.dumps(there.get(host)) for ip in ips) for host, ips in endpoints.items())
+
+        self._wait(has_all, "istiod knows the endpoints", _SYNC_SECONDS)
 
     def _states(self) -> dict[str, dict[str, Any]]:
         return {one["proxy"]: one.get("resources", {}) for one in self._debug("syncz")}

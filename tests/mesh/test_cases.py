@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 
 from meshdsl.targets.istio import Istio
-from tests.live.emitted import Build, builds
+from tests.live.api import Body
+from tests.live.emitted import Build, builds, plain
 from tests.mesh.cases import Report, run_cases
 from tests.mesh.conftest import Meshes
 from tests.mesh.istiod import Settings
 from tests.mesh.meaning import expect
+from tests.mesh.test_seed import own_policies
 
 
 def settings(build: Build) -> Settings:
@@ -36,4 +41,61 @@ def test_a_real_mesh_does_what_policies_mean(
     with capsys.disabled():
         print(f"\n{report}")
     assert not report.disagreements, "\n".join(report.disagreements)
+    assert not report.analysis, "\n".join(report.analysis)
     assert report.counts["answers"] > 10
+
+
+def lose_the_methods(policy: Body) -> None:
+    for rule in policy["spec"]["rules"]:
+        for to in rule["to"]:
+            to["operation"].pop("methods", None)
+
+
+def let_anyone_in(policy: Body) -> None:
+    for rule in policy["spec"]["rules"]:
+        rule.pop("from")
+
+
+def move_traffic(service: Body) -> None:
+    for rule in service["spec"]["http"]:
+        for share, weight in zip(rule["route"], (70, 30), strict=False):
+            share["weight"] = weight
+
+
+def widen_a_path(service: Body) -> None:
+    for rule in service["spec"]["http"]:
+        for match in rule.get("match", ()):
+            if "uri" in match:
+                match["uri"] = {"prefix": match["uri"]["exact"]}
+
+
+def lose_the_retries(service: Body) -> None:
+    for rule in service["spec"]["http"]:
+        rule["retries"] = {"attempts": 0}
+
+
+def wait_longer(service: Body) -> None:
+    for rule in service["spec"]["http"]:
+        rule["timeout"] = "8s"
+
+
+FAULTS = {
+    "AuthorizationPolicy": (lose_the_methods, let_anyone_in),
+    "VirtualService": (move_traffic, widen_a_path, lose_the_retries, wait_longer),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault"), [pytest.param(kind, fault, id=fault.__name__) for kind, all_ in FAULTS.items() for fault in all_]
+)
+def test_a_fault_in_the_manifests_is_seen(meshes: Meshes, kind: str, fault: Callable[[Body], None]) -> None:
+    world, inventory = meshes.with_settings(Settings())
+    seed = own_policies()
+    manifests = list(seed.bundle.manifests)
+    for number, manifest in enumerate(manifests):
+        if manifest.ref.kind == kind:
+            body = plain(manifest)
+            fault(body)
+            manifests[number] = replace(manifest, body=body)
+    wrong = replace(seed, bundle=replace(seed.bundle, manifests=tuple(manifests)))
+    assert run_cases(world, inventory, [wrong], expect).disagreements

@@ -88,7 +88,7 @@ class Shop:
         """Apply the documents one by one, then delete what is gone; how requests were answered meanwhile."""
         wanted = documents(policies)
         gone = [body for body in reversed(self._there) if _key(body) not in map(_key, wanted)]
-        steps = [([body], []) for body in wanted] + [([], [body]) for body in gone]
+        steps: list[tuple[list[Body], list[Body]]] = [([body], []) for body in wanted] + [([], [body]) for body in gone]
         stop = threading.Event()
         with ThreadPoolExecutor(3) as pool:
             flows = [pool.submit(self._flow, headers, stop) for headers in ({}, {}, {"x-canary": "true"})]

@@ -88,7 +88,7 @@ def test_another_value_of_the_header_is_not_the_canary(seed: Seed) -> None:
 
 @pytest.mark.parametrize("headers", [{}, {"x_canary": "true"}])
 def test_nothing_is_bought_twice(seed: Seed, headers: dict[str, str]) -> None:
-    (got,) = seed.ask("POST", "/checkout", told={"status": 503}, **headers)
+    (got,) = seed.ask("POST", "/checkout", WEB, 1, {"status": 503}, **headers)
     assert (got.status, len(got.tries)) == (503, 1)
     seed.ask("POST", "/checkout", times=30)
 

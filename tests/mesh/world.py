@@ -8,6 +8,7 @@ there ends, the kernel removes all of it. What is not here, and what a cluster w
 from __future__ import annotations
 
 import itertools
+import re
 import subprocess
 import time
 from collections.abc import Iterable, Mapping
@@ -26,6 +27,10 @@ from tests.mesh.pods import NODE, Kind, Pod
 RUN = Path("/run/meshdsl")
 """Where programs and pods are, in a file system that only this mount namespace sees: user 1337 must reach them."""
 _DRAIN_SECONDS = 1.2
+_CODE = re.compile(r"\[(IST\d+)\]")
+_NOT_OURS = {
+    "IST0102",  # a namespace is not labelled for injection: nobody injects here
+}
 _LISTENERS = {"AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication", "Sidecar"}
 
 
@@ -57,6 +62,8 @@ class World:
         self.istiod = Istiod(assets.istiod, folder / "istiod", self.api, self.kubeconfig, settings)
         self.echo = Echo()
         self.pods: list[Pod] = []
+        self.warnings: list[str] = []
+        """What the API server, or Istio's webhook, had to say about objects that it took."""
         self._namespaces: set[str] = set()
         self._accounts: set[tuple[str, str]] = set()
         self._root_certificate = ""
@@ -72,6 +79,7 @@ class World:
         metadata = {"name": NODE}
         accepted([self.api.create({"apiVersion": "v1", "kind": "Node", "metadata": metadata})])
         self.namespaces({"istio-system", self.settings.root_namespace})
+        accepted([self.api.create(self.istiod.mesh_config_map())])  # for the analyzer
         self.istiod.start()
         self._root_certificate = self.istiod.root_certificate()
 
@@ -135,6 +143,8 @@ class World:
         for body in bodies:
             answer = self.api.apply(body)
             accepted([answer])
+            if answer.warning:
+                self.warnings.append(f"{body['kind']} {body['metadata']['name']}: {answer.warning}")
             changed.add(body["kind"])
             if _is_istio(body):
                 wanted[_key(body)] = answer.body["metadata"]["resourceVersion"]
@@ -145,6 +155,18 @@ class World:
     def synced(self, wanted: Mapping[Key, str | None]) -> None:
         """Wait until every proxy works with these versions of objects."""
         self.istiod.synced(wanted, {pod.proxy for pod in self.pods if pod.kind.sidecar})
+
+    def analyze(self, namespaces: Iterable[str]) -> list[str]:
+        """What Istio's analyzer has to say about the objects in these namespaces."""
+        foreign = set(_NOT_OURS)
+        if self.settings.cluster_domain != "cluster.local":
+            foreign.add("IST0101")  # it takes no other domain for hosts of Services
+        said: list[str] = []
+        for namespace in sorted(namespaces):
+            lines = self.istioctl("analyze", "--namespace", namespace).splitlines()
+            codes = [(line, found[1]) for line in lines if (found := _CODE.search(line))]
+            said += [line for line, code in codes if code not in foreign]
+        return said
 
     def istioctl(self, *arguments: str) -> str:
         """Run istioctl: what it printed."""
