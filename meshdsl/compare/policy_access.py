@@ -96,10 +96,10 @@ def _other_callers(before: Allow | Deny, after: Allow | Deny) -> str:
         return f"{words.callers_text(before.callers)} → {words.callers_text(after.callers)} {may}"
     added, removed = [one for one in new if one not in old], [one for one in old if one not in new]
     if not removed:
-        return f"{' and '.join(added)} added to those who {may}"
+        return f"{words.listed(tuple(added))} added to those who {may}"
     if not added:
-        return f"{' and '.join(removed)} removed from those who {may}"
-    return f"{' and '.join(added)} added to, and {' and '.join(removed)} removed from those who {may}"
+        return f"{words.listed(tuple(removed))} removed from those who {may}"
+    return f"{words.listed(tuple(added))} added to, and {words.listed(tuple(removed))} removed from those who {may}"
 
 
 def _kind(rule: Allow | Deny) -> str:

@@ -280,7 +280,7 @@ def _scope(
     if methods == IDEMPOTENT:
         return " for methods that may be repeated" if idempotent_said else ""
     if methods:
-        return f" for {' and '.join(methods)}"
+        return f" for {words.listed(methods)}"
     spared = sorted(
         c.match.method for c in every if c.match.method is not None and _base(c.match) == base and c not in group
     )

@@ -38,6 +38,13 @@ HIDDEN: Final = "…"
 _COOKIE = re.compile(r"\(\?:\.\*;\[ \]\*\)\?(.*)\(\?:\[ \]\*;\.\*\)\?", re.ASCII | re.DOTALL)
 
 
+def listed(words: tuple[str, ...], last: str = "and") -> str:
+    """Words with commas, and one between the last two."""
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
 def is_secret(name: str) -> bool:
     """Whether a header or parameter of that name carries a credential."""
     return _SECRET.search(name) is not None
@@ -95,12 +102,12 @@ def requests_text(match: Match, methods: Iterable[str] = ()) -> str:
         methods: instead of the match's own.
     """
     named = sorted(methods) or ([match.method] if match.method else [])
-    words = [" or ".join(named), "requests"] if named else ["requests"]
+    words = [listed(tuple(named), "or"), "requests"] if named else ["requests"]
     if match.path is not None:
         words.append(f"to {path_text(match.path)}")
     conditions = [header_text(header) for header in match.headers] + [query_text(one) for one in match.query]
     if conditions:
-        words.append("with " + " and ".join(conditions))
+        words.append("with " + listed(tuple(conditions)))
     return " ".join(words)
 
 
@@ -246,7 +253,7 @@ def callers_text(callers: Callers) -> str:
     """``prod/web or namespace test``."""
     if callers.anyone is not None:
         return "anyone in the mesh" if callers.anyone is Anyone.IN_MESH else "anyone at all"
-    return " or ".join(callers_names(callers)) or "nobody"
+    return listed(tuple(callers_names(callers)), "or") or "nobody"
 
 
 def callers_names(callers: Callers) -> list[str]:
@@ -271,13 +278,13 @@ def asked_text(rule: Allow | Deny) -> str:
     """``make GET requests to /v1/* on port 80``, or ``call it`` where a rule is not about requests."""
     words = ["call it"]
     if rule.is_http:
-        words = ["make", *([" or ".join(rule.methods)] if rule.methods else []), "requests"]
+        words = ["make", *([listed(rule.methods, "or")] if rule.methods else []), "requests"]
         if rule.paths:
-            words.append("to " + " or ".join(map(path_text, rule.paths)))
+            words.append("to " + listed(tuple(map(path_text, rule.paths)), "or"))
         if rule.headers:
-            words.append("with " + " and ".join(map(header_text, rule.headers)))
+            words.append("with " + listed(tuple(map(header_text, rule.headers))))
     if rule.ports:
-        words.append(f"on port{'s' if len(rule.ports) > 1 else ''} {', '.join(map(str, rule.ports))}")
+        words.append(f"on port{'s' if len(rule.ports) > 1 else ''} {listed(tuple(map(str, rule.ports)))}")
     return " ".join(words)
 
 

@@ -17,7 +17,7 @@ from meshdsl.compare.report import Risk, RiskFinding
 from meshdsl.diagnostics import Origin
 from meshdsl.plan.intent import Outlier, Pool, Service
 from meshdsl.plan.matching import within
-from meshdsl.plan.requests import Rule
+from meshdsl.plan.requests import Match, Rule
 from meshdsl.plan.source import Source
 from meshdsl.plan.table import IDEMPOTENT
 from meshdsl.values import percent_text
@@ -152,14 +152,17 @@ def _retries(service: Service, both: Iterable[Cell]) -> Iterator[RiskFinding]:
         and cell.after.retry is not None
         and (cell.before is None or cell.before.retry is None)
     ]
+    alike: dict[tuple[Match, str], list[Cell]] = {}
     for cell in _widest(unsafe):
-        assert cell.after is not None
-        what = f"{cell.match.method} requests" if cell.match.method else "requests of every method"
-        place = place_text(replace(cell.match, method=None), (), [cell])
+        text = words.retry_text(cell.after.retry if cell.after is not None else None)
+        alike.setdefault((replace(cell.match, method=None), text), []).append(cell)
+    for (match, text), found in alike.items():
+        methods = tuple(sorted({cell.match.method for cell in found if cell.match.method is not None}))
+        what = f"{words.listed(methods)} requests" if methods else "requests of every method"
+        place = place_text(match, (), found)
         where = f"{service}, {place}," if place else str(service)
-        text = words.retry_text(cell.after.retry)
         sentence = f"{what} to {where} are retried: {text}; one that is not idempotent may happen twice"
-        yield RiskFinding(Risk.UNSAFE_RETRIES, str(service), sentence, _origins(cell.after, "retry"))
+        yield RiskFinding(Risk.UNSAFE_RETRIES, str(service), sentence, _origins(found[0].after, "retry"))
 
 
 def _moved(service: Service, both: Iterable[Cell], threshold: Decimal) -> Iterator[RiskFinding]:

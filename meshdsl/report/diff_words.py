@@ -14,8 +14,9 @@ from itertools import groupby, zip_longest
 from math import isfinite
 from typing import Final, Literal, TypeVar
 
-from meshdsl.compare.access.sentences import listed, together
+from meshdsl.compare.access.sentences import together
 from meshdsl.compare.live import Scope, Unknown
+from meshdsl.compare.policy_words import listed
 from meshdsl.compare.report import (
     Absent,
     Action,

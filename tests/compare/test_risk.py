@@ -337,6 +337,9 @@ def test_retries_of_what_may_not_be_repeated() -> None:
         "POST requests to prod/api are retried: 3 attempts on 5xx; one that is not idempotent may happen twice"
     ]
     assert kinds(on_api(Retry.never), retried(methods="any")) == [Risk.UNSAFE_RETRIES]
+    assert only(Risk.UNSAFE_RETRIES, risks(retried(), retried(methods=("PATCH", "POST")))) == [
+        "PATCH and POST requests to prod/api are retried: 3 attempts on 5xx; one that is not idempotent may happen twice"
+    ]
     assert kinds(retried(methods="any"), retried()) == []
 
 

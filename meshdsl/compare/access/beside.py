@@ -14,8 +14,9 @@ from meshdsl.compare.access.difference import Comparison, changes
 from meshdsl.compare.access.facts import Facts, Named, facts_of
 from meshdsl.compare.access.from_objects import Reader, reader_of
 from meshdsl.compare.access.model import AccessModel, ServiceAccess
-from meshdsl.compare.access.sentences import listed, subject_of
+from meshdsl.compare.access.sentences import subject_of
 from meshdsl.compare.live import LiveObject
+from meshdsl.compare.policy_words import listed
 from meshdsl.compare.report import AccessChange
 from meshdsl.plan.intent import Plan
 from meshdsl.plan.rights import MtlsMode

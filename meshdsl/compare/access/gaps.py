@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from meshdsl.compare.access.sentences import listed
 from meshdsl.compare.live import LiveObject
 from meshdsl.compare.normalise import annotations_of, key_of, labels_of, list_of, mapping_of
+from meshdsl.compare.policy_words import listed
 from meshdsl.plan.intent import Plan, Service
 from meshdsl.plan.rights import MtlsMode
 from meshdsl.targets.base import Target, TargetName

@@ -9,6 +9,7 @@ from meshdsl.compare.access.callers import Callers
 from meshdsl.compare.access.decide import Decision
 from meshdsl.compare.access.requests import OTHER, Space
 from meshdsl.compare.access.rows import Row
+from meshdsl.compare.policy_words import listed
 from meshdsl.compare.report import AccessChange
 
 EXCEPT: Final = "any method except "
@@ -142,13 +143,6 @@ def _methods(space: Space, mask: int) -> tuple[str, ...]:
         rest = [name for name in space.methods if name not in chosen]
         return (f"{EXCEPT}{listed(tuple(rest))}",)
     return tuple(chosen)
-
-
-def listed(words: tuple[str, ...], last: str = "and") -> str:
-    """Words with commas, and one between the last two."""
-    if len(words) < 2:
-        return "".join(words)
-    return f"{', '.join(words[:-1])} {last} {words[-1]}"
 
 
 class Together(NamedTuple):
