@@ -108,6 +108,8 @@ class Trace:
 
     def name_of(self, backend: Backend) -> tuple[str, str]:
         """Service and version of a destination; the version is empty where it is none, or all of them."""
+        if not backend.namespace:
+            return f"an answer {backend.port} of the proxy", ""
         try:
             return self.inventory.version_of(backend)
         except KeyError:

@@ -9,6 +9,7 @@ import pytest
 
 from meshdsl import Istio
 from meshdsl.simulate.istio_paths import normalised
+from meshdsl.simulate.trace import Trace
 from meshdsl.simulate.words import Backend, Breaker, Caller, Redirected, Verdict
 from tests.simulate.istio_cluster import (
     FAR,
@@ -19,6 +20,7 @@ from tests.simulate.istio_cluster import (
     Body,
     destination_rule,
     get,
+    inventory,
     istio,
     labels,
     policy,
@@ -419,3 +421,9 @@ def test_an_unknown_field_of_a_rule_costs_the_requests_that_the_rule_takes() -> 
 def test_default_retries_that_the_operator_switched_off_are_none() -> None:
     off = Istio(default_retries="off")
     assert traffic(istio(virtual_service({"route": [to()]}), target=off), get()).retry is None
+
+
+def test_a_destination_that_is_not_there_has_a_name_in_a_trace() -> None:
+    reading = istio(destination_rule(), virtual_service({"route": [to("v1", 90), to("v3", 10)]}))
+    trace = Trace(get(), "istio", reading.answer(get()), inventory())
+    assert trace.services == {"prod/api": 90, "an answer 503 of the proxy": 10}
