@@ -10,7 +10,7 @@ import errno
 import fcntl
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,10 +21,11 @@ from meshdsl.output.survey import Folder, open_directory, opened
 _FILE_MODE = 0o644
 _FOLDER_MODE = 0o755
 _CREATE_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-_MANY = 16
-"""New files in one folder from which on threads are worth their start."""
-_WRITERS = 8
-"""Files of one folder that are written and flushed at once: the system flushes together what waits together."""
+_AT_ONCE = 64
+"""New files that are open at once, to be flushed together: each alone would wait for the disk."""
+_FEW = 16
+"""Fewer files are flushed one after the other: threads would not be worth their start."""
+_FLUSHERS = 4
 _LOCKED = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES})
 
 
@@ -119,18 +120,6 @@ def _temporary(number: int) -> str:
     return f".meshdsl-{number}.tmp"
 
 
-def _fill(target: int, content: bytes) -> None:
-    """Write a new file, flush it to the disk, and close it."""
-    try:
-        os.fchmod(target, _FILE_MODE)
-        rest = memoryview(content)
-        while rest:
-            rest = rest[os.write(target, rest) :]
-        os.fsync(target)
-    finally:
-        os.close(target)
-
-
 class Writer:
     """The passes over one output folder."""
 
@@ -169,43 +158,39 @@ class Writer:
                 os.fchmod(descriptor, _FOLDER_MODE)
             for file in folder.leftovers:
                 os.unlink(file, dir_fd=descriptor)
-            self._put(folder, descriptor)
+            files = [*folder.missing, *folder.changed]
+            for start in range(0, len(files), _AT_ONCE):
+                self._put(folder, descriptor, start, files[start : start + _AT_ONCE])
 
-    def _put(self, folder: Folder, descriptor: int) -> None:
-        """Write and flush the new files of one folder; several at once if there are many, as each waits for the disk.
-
-        Whatever happens, nothing is under way any more when this ends.
-        """
-        files = [*folder.missing, *folder.changed]
-        staged = self.staged[folder.name]
-
-        def put(number: int) -> OSError | None:
-            try:
+    def _put(self, folder: Folder, descriptor: int, start: int, files: Sequence[str]) -> None:
+        """Write some new files of one folder, and flush them together."""
+        targets: list[int] = []
+        try:
+            for number, file in enumerate(files, start):
+                self.at = self.directory / folder.path(file)
                 target = os.open(_temporary(number), _CREATE_FILE, _FILE_MODE, dir_fd=descriptor)
-                staged.append((number, files[number]))
-                _fill(target, folder.wanted[files[number]])
-            except OSError as error:
-                return error
-            return None
-
-        if len(files) < _MANY:
-            self._check(folder, files, map(put, range(len(files))))
-        else:
+                targets.append(target)
+                self.staged[folder.name].append((number, file))
+                os.fchmod(target, _FILE_MODE)
+                rest = memoryview(folder.wanted[file])
+                while rest:
+                    rest = rest[os.write(target, rest) :]
+            if len(files) < _FEW:
+                self._flush(folder, files, map(os.fsync, targets))
+                return
             from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - most builds change a few files
 
-            pool = ThreadPoolExecutor(_WRITERS, "meshdsl-write")
-            try:
-                self._check(folder, files, pool.map(put, range(len(files))))
-            finally:
-                pool.shutdown(cancel_futures=True)
-            staged.sort()
+            with ThreadPoolExecutor(_FLUSHERS, "meshdsl-flush") as pool:
+                self._flush(folder, files, pool.map(os.fsync, targets))
+        finally:
+            for target in targets:
+                os.close(target)
 
-    def _check(self, folder: Folder, files: Sequence[str], problems: Iterable[OSError | None]) -> None:
-        """Raise the first problem with these files."""
-        for file, problem in zip(files, problems, strict=True):
-            if problem is not None:
-                self.at = self.directory / folder.path(file)
-                raise problem
+    def _flush(self, folder: Folder, files: Iterable[str], flushed: Iterator[None]) -> None:
+        """Wait for each file to be on the disk."""
+        for file in files:
+            self.at = self.directory / folder.path(file)
+            next(flushed)
 
     def _replace(self, folder: Folder) -> None:
         staged = self.staged[folder.name]
