@@ -128,7 +128,7 @@ def _live(console: Console, bundle: Bundle, job: Job, request: Request, asked: Q
     from meshdsl.cluster import KubectlCluster
 
     context = asked.context or job.context
-    with KubectlCluster(context, timeout=asked.timeout, log=console.detail) as cluster:
+    with KubectlCluster(context, timeout=asked.timeout, log=console.detail, uid=job.uid) as cluster:
         snapshot = cluster.snapshot(_scopes(bundle, request))
         name = f"context {context}" if context else cluster.name
     title = f"{bundle.target.title} {bundle.target.version}"
