@@ -201,7 +201,7 @@ def _of_traffic(meant: Answer, found: Answer, target: Target) -> Iterator[str]:
         return
     if meant.traffic == found.traffic:
         return
-    one, other = expected(meant.traffic, target), found.traffic
+    one, other = expected(meant.traffic, target.name), found.traffic
     for name in _PARTS:
         ours, theirs = getattr(one, name), getattr(other, name)
         if ours != theirs and not (name == "retry" and ours == MESH):  # §3 Retry 7: whatever the mesh does

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from meshdsl.plan.features import Feature
@@ -158,9 +159,10 @@ VERDICTS: Final[Mapping[TargetName, Mapping[Feature, OfVerdict]]] = {
 """By mesh and feature."""
 
 
-def expected(meant: Traffic, target: Target) -> Traffic:
+@lru_cache(maxsize=4096)  # many requests of one rule, with different callers and headers, mean the same
+def expected(meant: Traffic, mesh: TargetName) -> Traffic:
     """What a mesh makes of what is meant."""
-    for change in TRAFFIC[target.name].values():
+    for change in TRAFFIC[mesh].values():
         meant = change(meant)
     return meant
 

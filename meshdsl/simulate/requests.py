@@ -34,7 +34,7 @@ MOST: Final = 20_000
 FEW: Final = 2000
 """Up to so many combinations of one port, every value near a boundary is combined with every other."""
 STRANGERS: Final = 40
-"""Other accounts of the plan that are asked beside each rule."""
+"""Other accounts of the plan that are asked beside each access rule."""
 NOBODY: Final = Caller("elsewhere", "nobody")
 """Somebody in the mesh whom no policy names."""
 UNDECLARED: Final = 1234
@@ -161,7 +161,9 @@ class _Service:
         for point in (*middles, *bases, *outside):
             yield from _around(every, point)
             # A point without a caller gets one that is let in, so that what happens to it can be seen.
-            yield from ({**point, CALLER: caller} for caller in (*self._callers.values, *self._strangers))
+            yield from ({**point, CALLER: caller} for caller in self._callers.values)
+        for point in (*bases, *outside):
+            yield from ({**point, CALLER: caller} for caller in self._strangers)
 
     def _inside(self, conjunction: Conjunction) -> dict[Key, Any]:
         """A point that an access rule speaks of, and as few others as may be."""
