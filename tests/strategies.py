@@ -281,7 +281,15 @@ def _policy(draw: st.DrawFn, inventory: list[Service], routes: list[meshdsl.Rout
             host=draw(st.sampled_from([None, "other.example"])),
             **common,
         ),
-        lambda: Redirect(here, path="/moved", status=draw(st.sampled_from([301, 302, 308])), **common),
+        lambda: Redirect(
+            here,
+            path="/moved",
+            host=draw(
+                st.sampled_from(["moved.example"] if careful and not _has_path(here) else [None, "moved.example"])
+            ),
+            status=draw(st.sampled_from([301, 302, 308])),
+            **common,
+        ),
         lambda: MutualTls(breadth, mode=draw(st.sampled_from(["strict", "permissive"])), **common),
         lambda: Allow(wide, **rule, **common),
         lambda: Allow(wide, **rule, **common),
@@ -297,6 +305,11 @@ def _policy(draw: st.DrawFn, inventory: list[Service], routes: list[meshdsl.Rout
     if careful:
         makers = _sensible(makers, service, here)
     return draw(st.sampled_from(makers))()
+
+
+def _has_path(subject: Any) -> bool:
+    """Whether it is a route that does not take ``/moved``, so that a redirect to that path leads away."""
+    return isinstance(subject, meshdsl.Route) and subject.path not in (None, "/*")
 
 
 def _sensible(makers: list[Callable[[], Any]], service: Service, here: Any) -> list[Callable[[], Any]]:

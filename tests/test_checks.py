@@ -16,6 +16,7 @@ from meshdsl import (
     Policy,
     Port,
     Proxy,
+    Redirect,
     Retry,
     Service,
     Split,
@@ -106,6 +107,22 @@ def test_two_services_of_one_workload_may_have_the_same_proxy() -> None:
 def test_a_try_that_is_longer_than_the_request(per_try: str, expected: list[str]) -> None:
     retry = Retry(api, attempts=1, retry_on=("5xx",), per_try_timeout=per_try, methods="any")
     assert codes(Timeout(api, "5s"), retry) == expected
+
+
+def test_a_redirect_never_answers_with_the_url_that_was_asked_for() -> None:
+    below, both = api.route("below", path="/a/*"), Service("both", prod, ports=(Port(80, name="a"), Port(81, name="b")))
+    assert codes(Redirect(below, path="/a")) == ["MESH412"]
+    assert codes(Redirect(below, path="/ab")) == []
+    assert codes(Redirect(below, path="/a"), Timeout(api.route("a", path="/a"), "1s")) == []
+    get = api.route("a", path="/a", methods=("GET",))
+    assert codes(Redirect(below, path="/a"), Timeout(get, "1s")) == ["MESH412"]  # by the other methods
+    assert codes(Redirect(api, host="api", path="/a")) == ["MESH412"]
+    assert codes(Redirect(api, host="api.prod.svc.example.org")) == ["MESH412"]
+    assert codes(Redirect(api, host="api.test")) == []
+    assert codes(Redirect(api, scheme="https", port=8080)) == []
+    assert codes(Redirect(both, path="/a")) == ["MESH412"]
+    assert codes(Redirect(both, port=81)) == ["MESH412"]
+    assert codes(Redirect(both.route("a", port=80), port=81)) == []
 
 
 def test_a_kind_that_no_stage_reads_is_never_lost() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshdsl.checks import edits, reliability, security
+from meshdsl.checks import edits, redirects, reliability, security
 from meshdsl.diagnostics import Diagnostic
 from meshdsl.plan.intent import Plan
 
@@ -15,3 +15,4 @@ def check(plan: Plan) -> Iterator[Diagnostic]:
         yield from reliability.check(service)
         yield from security.check(service, plan)
         yield from edits.check(service)
+        yield from redirects.check(service)

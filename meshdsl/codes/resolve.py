@@ -207,4 +207,13 @@ PAGES: tuple[Page, ...] = (
         "The request's timeout ends it during its first try, so it would never be tried again. Make per_try_timeout"
         " shorter than the timeout, or the timeout longer.",
     ),
+    Page(
+        "MESH412",
+        "a redirect to itself",
+        "The Redirect answers some request with the URL that it asked for: path, host, scheme and port stay what they"
+        " were. The caller would ask for the same again, without end; Linkerd would not redirect it at all. It happens"
+        " where a prefix is redirected to a path of its own (/moved/* to /moved), where a service is redirected to one"
+        " of its own ports or names, and where a form is to be left by a 303 to its own path. Redirect elsewhere, or"
+        " give that path, or the other port, a route of its own: the most specific route takes a request.",
+    ),
 )
