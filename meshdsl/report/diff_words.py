@@ -153,14 +153,18 @@ def _of_services(said: Sequence[Said]) -> list[Said]:
     """Sentences that differ in their subjects alone, and stand on one line, as one each."""
     groups: dict[tuple[object, ...], list[Said]] = {}
     for one in said:
-        found = re.search(rf"(?<![\w/.-]){re.escape(one.subject)}(?![\w/.-])", one.sentence)
         namespace, slash, _ = one.subject.partition("/")
-        if found is None or not slash:
+        before, found, after = one.sentence.partition(one.subject)
+        if not (slash and found) or _is_name(before[-1:]) or _is_name(after[:1]):
             groups[one.subject, one.sentence, len(groups)] = [one]
             continue
-        before, after = one.sentence[: found.start()], one.sentence[found.end() :]
         groups.setdefault((namespace, before, after, one.origins[:1]), []).append(one)
     return [_of_all(found) for found in groups.values()]
+
+
+def _is_name(character: str) -> bool:
+    """Whether a character goes on with a name, which is then a longer one."""
+    return character.isalnum() or character in ("/", "-", ".")
 
 
 def _of_all(found: Sequence[Said]) -> Said:
