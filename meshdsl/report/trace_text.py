@@ -45,7 +45,7 @@ def trace_text(trace: Trace, place: Place = str, *, tree: bool = False) -> str:
     """
     lines: list[Line] = [(subject(trace.request), ""), (f"  read from {trace.read}", "")]
     lines += [(f"  {outcome(trace)}", ""), ("", "")]
-    lines += list(_steps(trace.answer.reasons, place, tree=tree))
+    lines += list(_steps(dict.fromkeys(trace.answer.reasons), place, tree=tree))
     for why in trace.answer.unknown:
         lines.append((f"  unknown     {why}", ""))
     times = list(_times(trace)) if trace.allowed else []

@@ -17,6 +17,7 @@ from meshdsl.simulate.istio_doors import Door
 from meshdsl.simulate.istio_mtls import DISABLE, STRICT, Mtls
 from meshdsl.simulate.istio_rules import Rule, Seen
 from meshdsl.simulate.words import MESH, Answer, NotModelled, Reason, Request, Retries, Stage, Traffic, Verdict
+from meshdsl.values import duration_text
 
 if TYPE_CHECKING:
     from meshdsl.simulate.istio import Course, IstioReading
@@ -149,10 +150,10 @@ def traffic_reasons(traffic: Traffic, where: str, said: Callable[[str], str]) ->
         there = f"pods of {backend.namespace} with {labels}" if backend.namespace else f"an answer {backend.port}"
         found.append((f"{float(100 * share):g} % goes to {there}", at("route")))
     if not traffic.redirect:
-        limit = "no timeout" if traffic.timeout is None else f"timeout of {traffic.timeout} ms"
+        limit = "no timeout" if traffic.timeout is None else f"timeout of {duration_text(traffic.timeout)}"
         found += [(limit, at("timeout")), (_retry_text(traffic), at("retries"))]
     if traffic.delay is not None:
-        found.append((f"{float(traffic.delay[0]):g} % wait {traffic.delay[1]} ms", at("delay")))
+        found.append((f"{float(traffic.delay[0]):g} % wait {duration_text(traffic.delay[1])}", at("delay")))
     if traffic.abort is not None:
         found.append((f"{float(traffic.abort[0]):g} % are answered with {traffic.abort[1]}", at("abort")))
     if traffic.mirror is not None:
@@ -318,5 +319,5 @@ def _retry_text(traffic: Traffic) -> str:
         return "retries are left to the mesh: its own default holds"
     assert isinstance(retry, Retries)
     on = ", ".join([*sorted(retry.conditions), *map(str, sorted(retry.statuses))])
-    bound = "" if retry.per_try is None else f", each try within {retry.per_try} ms"
+    bound = "" if retry.per_try is None else f", each try within {duration_text(retry.per_try)}"
     return f"up to {retry.attempts} retries on {on}{bound}"

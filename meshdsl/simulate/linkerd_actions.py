@@ -40,6 +40,7 @@ from meshdsl.simulate.words import (
     shares,
 )
 from meshdsl.targets.base import at_least
+from meshdsl.values import duration_text
 
 Target = tuple[str, Labels, int | str]
 """Namespace and labels of pods, and the port of theirs."""
@@ -335,12 +336,12 @@ def _notes(
     timeout: int | None, of_timeout: str, retry: Retries | None, of_retry: str
 ) -> Iterator[tuple[str, str]]:  # fmt: skip
     if timeout is not None:
-        yield f"the answer must be complete within {timeout} ms, all tries together", of_timeout
+        yield f"the answer must be complete within {duration_text(timeout)}, all tries together", of_timeout
     if retry is not None:
         on = ", ".join([*sorted(retry.conditions), *map(str, sorted(retry.statuses))])
         yield f"it is tried again up to {retry.attempts} times on {on}", of_retry
         if retry.per_try is not None:
-            yield f"each try but the last has {retry.per_try} ms until its response headers", of_retry
+            yield f"each try but the last has {duration_text(retry.per_try)} until its response headers", of_retry
 
 
 def is_foreign(route: Body, service: KubeService) -> bool:

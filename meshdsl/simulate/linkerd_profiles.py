@@ -18,7 +18,7 @@ from meshdsl.simulate.inventory import KubeService
 from meshdsl.simulate.linkerd_actions import Action, Target, targets_of
 from meshdsl.simulate.linkerd_objects import Objects
 from meshdsl.simulate.words import Backend, NotModelled, Request, shares
-from meshdsl.values import regex_text
+from meshdsl.values import duration_text, regex_text
 
 Holds = Callable[[Request], bool]
 _SPEC: Final = ("routes", "retryBudget", "dstOverrides", "opaquePorts")
@@ -75,7 +75,11 @@ class Profile:
                 if body.get("isRetryable"):
                     raise NotModelled(f"{where}.isRetryable", "tries within a budget have no number")
                 timeout = _timeout(body.get("timeout"))
-                notes = ((f"the answer must be complete within {timeout} ms", where),) if timeout is not None else ()
+                notes = (
+                    ((f"the answer must be complete within {duration_text(timeout)}", where),)
+                    if timeout is not None
+                    else ()
+                )
                 return Action(self._backends, self._targets, timeout, notes=notes)
         return self._plain
 

@@ -17,7 +17,7 @@ from meshdsl.plan.rights import Anyone, Callers, MtlsMode
 from meshdsl.plan.source import NOWHERE, Source
 from meshdsl.simulate.conditions import ANY, match_words, why_no_value
 from meshdsl.simulate.words import Answer, Reason, Request, Stage, Verdict
-from meshdsl.values import percent_text
+from meshdsl.values import duration_text, percent_text
 
 if TYPE_CHECKING:
     from meshdsl.simulate.plan import PortMeaning, RuleMeaning, ServiceMeaning
@@ -142,7 +142,7 @@ def _destinations(rule: Rule, service: Service) -> str:
 def _timeout(rule: Rule) -> Reason:
     if rule.timeout is None:
         return Reason(Stage.TRAFFIC, "no policy says how long a request may take", "", None)
-    text = f"the answer must be complete within {rule.timeout.request} ms, all tries together"
+    text = f"the answer must be complete within {duration_text(rule.timeout.request)}, all tries together"
     return Reason(Stage.TRAFFIC, text, _where(rule.timeout.source), holds=True)
 
 
@@ -160,13 +160,13 @@ def _retried(retry: Retry) -> str:
     ways = [*retry.conditions, *map(str, retry.statuses)]
     text = f"tried again up to {retry.attempts} times on {', '.join(ways)}"
     if retry.per_try_timeout is not None:
-        text += f", each try within {retry.per_try_timeout} ms"
-    return text + (f", {retry.backoff} ms apart at first" if retry.backoff is not None else "")
+        text += f", each try within {duration_text(retry.per_try_timeout)}"
+    return text + (f", {duration_text(retry.backoff)} apart at first" if retry.backoff is not None else "")
 
 
 def _fault(fault: Fault | None) -> Iterator[Reason]:
     if fault is not None and fault.delay is not None:
-        text = f"{percent_text(fault.delay.percent)} of the requests wait {fault.delay.duration} ms first"
+        text = f"{percent_text(fault.delay.percent)} of the requests wait {duration_text(fault.delay.duration)} first"
         yield Reason(Stage.TRAFFIC, text, _where(fault.source), holds=True)
     if fault is not None and fault.abort is not None:
         text = f"{percent_text(fault.abort.percent)} of the requests are answered with {fault.abort.status}"
@@ -202,7 +202,7 @@ def _breaker(service: Service) -> Iterator[Reason]:
         text = "what is above the limits of connections and requests is answered with 503"
         yield Reason(Stage.TRAFFIC, text, _where(breaker.source), holds=True)
     if breaker.outlier is not None:
-        text = f"a pod that keeps failing is left out for {breaker.outlier.base_ejection_time} ms"
+        text = f"a pod that keeps failing is left out for {duration_text(breaker.outlier.base_ejection_time)}"
         yield Reason(Stage.TRAFFIC, text, _where(breaker.source), holds=True)
 
 

@@ -170,4 +170,5 @@ class MeshFixture:
 
     def _default(self, target: Target) -> Bundle:
         """What the policies become on a target that the configuration does not have."""
-        return self._bundle(Cluster(target.name, target, "", Environment(cluster=target.name, target=target.name)))
+        environment = Environment(cluster=target.name, target=target.name)
+        return self._bundle(Cluster(target.name, target, "", "", environment))

@@ -388,7 +388,7 @@ def test_the_reasons_name_object_and_field_of_each_step() -> None:
         "mTLS alone is taken @ PeerAuthentication prod/default mtls",
         "passed over: it asks that header x-canary is true @ VirtualService prod/api http[0]",
         "this rule takes it @ VirtualService prod/api http[1]",
-        "timeout of 5000 ms @ VirtualService prod/api http[1].timeout",
+        "timeout of 5s @ VirtualService prod/api http[1].timeout",
         "subsets, limits and ejection are read here @ DestinationRule prod/api",
         "pods of prod on port 8080: an ALLOW rule lets it in @ AuthorizationPolicy prod/api rules[0]",
     ):

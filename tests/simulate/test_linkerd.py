@@ -781,7 +781,7 @@ def test_the_reasons_name_the_rule_that_took_it_and_why_others_did_not() -> None
         "HTTPRoute default/young rules[0].matches[0]": "matches, and is less specific",
     }
     texts = {one.text: one.where for one in found}
-    assert texts["the answer must be complete within 1000 ms, all tries together"] == "HTTPRoute default/r"
+    assert texts["the answer must be complete within 1s, all tries together"] == "HTTPRoute default/r"
     assert any(text.startswith("it is tried again up to 1 times on 5xx") for text in texts)
     assert "requests go to default/demo v2 (100 %)" in texts
 

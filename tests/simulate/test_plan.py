@@ -92,7 +92,7 @@ def test_the_most_specific_route_decides_and_the_others_are_told() -> None:
     told = shown(answer.reasons)
     assert "items (/items/*): the path is /itemsx, not /items/* [test_plan.py]" in told
     assert "default (every request) is the most specific that matches [test_plan.py]" in told
-    assert "the answer must be complete within 5000 ms, all tries together [test_plan.py]" in told
+    assert "the answer must be complete within 5s, all tries together [test_plan.py]" in told
     assert "no policy asks for retries, and others are about its requests: nothing is tried again []" in told
 
 
