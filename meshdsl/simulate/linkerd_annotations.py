@@ -19,8 +19,6 @@ Annotations = Mapping[str, str]
 ACCRUAL: Final = "balancer.linkerd.io/failure-accrual"
 OPAQUE_PORTS: Final = "config.linkerd.io/opaque-ports"
 DEFAULT_INBOUND: Final = "config.linkerd.io/default-inbound-policy"
-DEFAULT_OPAQUE_PORTS: Final = frozenset({25, 587, 3306, 4444, 5432, 6379, 9300, 11211})
-"""What is opaque where no annotation says otherwise (Helm ``proxy.opaquePorts``)."""
 
 _DURATION = re.compile(r"([0-9]+)(ms|s|m|h|d)")
 _MILLISECONDS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -202,19 +200,17 @@ def _consecutive(found: Annotations) -> tuple[int, int]:
     return int(failures), least
 
 
-def is_opaque(value: str | None, port: int | str, where: str) -> bool:
-    """Whether a list of opaque ports has a port; the list replaces the mesh's own.
+def is_opaque(value: str, port: int | str, where: str) -> bool:
+    """Whether a list of opaque ports has a port; the list of an annotation replaces the mesh's own.
 
     Args:
-        value: of the annotation; None if there is none.
+        value: of the annotation, or of the mesh.
         port: number, or name of a container port.
         where: it stands.
 
     Raises:
         NotModelled: the list has names, and whether they are the port is not known.
     """
-    if value is None:
-        return port in DEFAULT_OPAQUE_PORTS
     names = False
     for one in filter(None, (part.strip() for part in value.split(","))):
         found = _PORTS.fullmatch(one)

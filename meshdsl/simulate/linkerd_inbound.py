@@ -103,9 +103,11 @@ class Listener:
         self._limit = limits[0] if limits and self.sees_requests and protocol != "gRPC" else None
 
     def _is_opaque(self) -> bool:
-        """By the pods' annotation, that of the namespace, or the mesh's list."""
+        """By the pods' annotation, that of the namespace, or the mesh's list (a port by name is taken not to be)."""
         found = _annotation(self._objects, self._namespace, self._pod, OPAQUE_PORTS)
-        return is_opaque(found[0] if found else None, self._port, found[1] if found else "")
+        if found is None:
+            return isinstance(self._port, int) and is_opaque(self._objects.target.opaque_ports, self._port, "")
+        return is_opaque(found[0], self._port, found[1])
 
     def decide(self, request: Request, *, http: bool) -> Decided:
         """Whether a request or connection is let in, and the edits on the way.

@@ -218,7 +218,7 @@ def _is_opaque(objects: Objects, service: KubeService, number: int, said: str) -
     if said:
         return said not in _DETECTED
     own = objects.annotations.get(str(service), {}).get(OPAQUE_PORTS)
-    of_service = is_opaque(own, number, f"Service {service}")
+    of_service = is_opaque(objects.target.opaque_ports if own is None else own, number, f"Service {service}")
     above = objects.annotations.get(service.namespace, {}).get(OPAQUE_PORTS)
     if own is None and above is not None and is_opaque(above, number, service.namespace) is not of_service:
         where = f"Namespace {service.namespace} {OPAQUE_PORTS}"

@@ -126,6 +126,10 @@ def test_the_profile_fills_itself_in() -> None:
         {"identity_trust_domain": "Not A Name"},
         {"split_api": "istio"},
         {"control_plane_namespace": "a.b"},
+        {"opaque_ports": "http"},
+        {"opaque_ports": "25,0"},
+        {"opaque_ports": "26-25"},
+        {"opaque_ports": "65536"},
     ],
 )
 def test_a_wrong_profile_is_refused(wrong: dict[str, Any]) -> None:
@@ -142,7 +146,7 @@ def test_every_feature_has_a_row_with_a_note_where_one_is_owed() -> None:
 
 
 def test_each_code_has_a_page() -> None:
-    assert [page.code for page in codes.PAGES] == [f"MESH{n}" for n in range(641, 651)]
+    assert [page.code for page in codes.PAGES] == [f"MESH{n}" for n in range(641, 652)]
 
 
 # ---------------------------------------------------------------------------------------------------------- routes
@@ -737,6 +741,35 @@ def test_an_open_service_in_front_of_the_pods_of_a_closed_one_is_refused() -> No
 def test_who_may_reach_a_service_without_ports_cannot_be_written() -> None:
     assert codes_of(closed(Allow(IN_MESH), ports=())) == ["MESH649"]
     assert codes_of(replace(API, ports=())) == []
+
+
+def test_requests_on_a_port_that_is_opaque_by_its_number_are_refused() -> None:
+    timeout, again = Timeout(5000, HERE), Retry(1, ("gateway-error",), source=HERE)
+    by_number, in_pods = Port(9300, "", Protocol.HTTP, 8080), Port(80, "", Protocol.HTTP, 9300)
+    by_request, by_caller = Allow(WEB, methods=("GET",)), Allow(WEB)
+    routed, retried = rule(timeout=timeout), rule(retry=again)
+    breaker = Breaker(None, Outlier(5, None, 10_000, 30_000, 10), HERE)
+
+    assert codes_of(with_rules(routed, port=by_number)) == ["MESH651"]
+    assert codes_of(with_rules(routed, port=by_number), target=Linkerd(opaque_ports="25,9200-9299")) == []
+    assert codes_of(with_rules(routed, port=in_pods), target=Linkerd(opaque_ports="80-90")) == ["MESH651"]
+    assert codes_of(replace(API, ports=(by_number,), breaker=breaker)) == ["MESH651"]
+    assert codes_of(replace(API, ports=(replace(by_number, protocol=Protocol.TCP),), breaker=breaker)) == []
+    assert codes_of(replace(API, ports=(by_number,))) == []
+
+    assert codes_of(with_rules(routed, port=in_pods)) == []
+    assert codes_of(with_rules(retried, port=in_pods)) == []  # by status
+    lost = rule(retry=replace(again, conditions=("5xx",)))
+    assert codes_of(with_rules(lost, port=in_pods)) == ["MESH651"]
+    assert codes_of(with_rules(lost, port=replace(in_pods, target="http"))) == []
+
+    assert codes_of(closed(by_request, ports=(by_number,), probes_known=True)) == ["MESH651"]
+    assert codes_of(closed(by_request, ports=(in_pods,), probes_known=True)) == ["MESH651"]
+    assert codes_of(closed(by_caller, ports=(in_pods,))) == []
+    of_grpc = replace(in_pods, protocol=Protocol.GRPC)
+    assert codes_of(closed(by_caller, ports=(of_grpc,))) == ["MESH651"]
+    assert codes_of(closed(ports=(of_grpc,))) == []
+    assert codes_of(closed(by_caller, ports=(replace(by_number, protocol=Protocol.GRPC),))) == []
 
 
 # ------------------------------------------------------------------------------------------------------------ mTLS

@@ -22,6 +22,8 @@ from meshdsl.values import Json, duration_text
 
 _RETRIED: Final = {"5xx": "5xx", "gateway-error": "gateway-error", "retriable-4xx": "409"}
 """What ``retry.linkerd.io/http`` calls a condition. A reset arrives as 502 and needs no word of its own."""
+RESETS: Final = frozenset({"reset", "connect-failure", "refused-stream"})
+"""The conditions that arrive as 502."""
 
 
 def http_routes(service: Service, set_name: str, *, timeout_field: bool) -> Iterator[Manifest]:

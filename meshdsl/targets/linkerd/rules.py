@@ -12,8 +12,9 @@ from meshdsl.plan.rights import Allow
 from meshdsl.plan.source import Source
 from meshdsl.targets.base import refused
 from meshdsl.targets.gateway_limits import check_match, check_redirect, check_rules, check_version_services
+from meshdsl.targets.linkerd import opaque
 from meshdsl.targets.linkerd.atoms import Inexact, applicable, atoms, grants
-from meshdsl.targets.linkerd.http_route import classes
+from meshdsl.targets.linkerd.http_route import RESETS, classes
 from meshdsl.targets.linkerd.namespace import proxy_annotations
 from meshdsl.targets.linkerd.order import misordered
 from meshdsl.targets.linkerd.server import Listener, has_servers, listeners
@@ -23,7 +24,9 @@ _ARRIVES_AS = 502
 """What the callee's proxy answers for an application that resets or refuses (measured)."""
 
 
-def check(plan: Plan, *, timeout_field: bool, smi: bool, gateway_api: str) -> Iterator[Diagnostic]:
+def check(
+    plan: Plan, *, timeout_field: bool, smi: bool, gateway_api: str, opaque_ports: frozenset[int]
+) -> Iterator[Diagnostic]:
     """Every finding of Linkerd's own rules.
 
     Args:
@@ -31,6 +34,7 @@ def check(plan: Plan, *, timeout_field: bool, smi: bool, gateway_api: str) -> It
         timeout_field: whether a timeout is a field of the rule; else it is part of the route's class.
         smi: whether splits are written as TrafficSplits.
         gateway_api: version of the installed Gateway API CRDs.
+        opaque_ports: that the mesh takes for bytes by their number.
     """
     yield from check_version_services(plan, lambda service: service.used_versions)
     for service in plan.services:
@@ -41,6 +45,7 @@ def check(plan: Plan, *, timeout_field: bool, smi: bool, gateway_api: str) -> It
                 yield from _routes(service, port, timeout_field=timeout_field)
                 for rule in port.rules:
                     yield from check_redirect(rule, service, port, gateway_api)
+        yield from opaque.check(service, plan, opaque_ports)
         yield from _proxy(service)
         yield from _no_ports(service, plan)
         yield from _probes_are_known(service)
@@ -93,7 +98,7 @@ def _reset_alone(service: Service, rule: Rule) -> Iterator[Diagnostic]:
     retry = rule.retry
     if retry is None:
         return
-    resets = [name for name in retry.conditions if name in ("reset", "connect-failure", "refused-stream")]
+    resets = [name for name in retry.conditions if name in RESETS]
     covered = {"5xx", "gateway-error"} & set(retry.conditions) or _ARRIVES_AS in retry.statuses
     if not resets or covered:
         return

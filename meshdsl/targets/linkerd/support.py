@@ -15,7 +15,7 @@ from meshdsl.targets.base import Support, approximate, exact, never, not_yet
 _ROUTED: Final = (
     "Routes apply to callers in the mesh, and only if the Service's own appProtocol is absent, http or "
     "kubernetes.io/h2c: with any other (grpc, http2, https, tcp) the mesh treats the port as opaque bytes "
-    "and ignores every route"
+    "and ignores every route; on a port that it takes for bytes by its number they are refused (MESH651)"
 )
 _ALLOW_ONLY: Final = "the mesh's policies only allow; there is nothing that refuses what another policy allows"
 _WRITE_ALLOWS: Final = "write Allow rules that name who may, instead of a Deny that names who may not"

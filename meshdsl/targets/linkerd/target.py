@@ -11,6 +11,7 @@ from meshdsl.manifest import Manifest
 from meshdsl.plan.features import Feature
 from meshdsl.plan.intent import Namespace, Plan, Service
 from meshdsl.targets.base import Support, Target, TargetName, at_least, require_name
+from meshdsl.targets.linkerd import opaque
 from meshdsl.targets.linkerd.authorization import access
 from meshdsl.targets.linkerd.http_route import http_routes
 from meshdsl.targets.linkerd.namespace import namespace_annotations, workload_annotations
@@ -32,11 +33,14 @@ class Linkerd(Target):
         split_api: how traffic is split: ``"gateway-api"`` (HTTPRoute), or ``"smi"`` (TrafficSplit; the extension
             linkerd-smi must be installed, and a service that is split has weights and nothing else).
         control_plane_namespace: where Linkerd is installed; it is part of every identity.
+        opaque_ports: what the mesh takes for bytes by the number of the port, of Services and of pods (Helm:
+            ``proxy.opaquePorts``).
     """
 
     identity_trust_domain: str = ""
     split_api: Literal["gateway-api", "smi"] = "gateway-api"
     control_plane_namespace: str = "linkerd"
+    opaque_ports: str = opaque.DEFAULT
 
     name: ClassVar[TargetName] = "linkerd"
     title: ClassVar[str] = "Linkerd"
@@ -50,6 +54,7 @@ class Linkerd(Target):
             object.__setattr__(self, "identity_trust_domain", self.trust_domain)
         dns_name(self.identity_trust_domain, "identity_trust_domain")
         require_name(self.control_plane_namespace, "control_plane_namespace")
+        opaque.numbers(self.opaque_ports)
         if self.split_api not in ("gateway-api", "smi"):
             raise ValueError(f'split_api is "gateway-api" or "smi", not {self.split_api!r}')
 
@@ -66,7 +71,11 @@ class Linkerd(Target):
     def check(self, plan: Plan) -> Iterator[Diagnostic]:
         """What Linkerd cannot do although each field alone is supported."""
         yield from check(
-            plan, timeout_field=self.has_timeout_field, smi=self.split_api == "smi", gateway_api=self.gateway_api
+            plan,
+            timeout_field=self.has_timeout_field,
+            smi=self.split_api == "smi",
+            gateway_api=self.gateway_api,
+            opaque_ports=opaque.numbers(self.opaque_ports),
         )
 
     def lower_mesh(self, plan: Plan) -> Iterator[Manifest]:  # noqa: ARG002  # the mesh's own defaults are set by Helm
