@@ -76,7 +76,7 @@ class Plans:
         own = _mode(was.mtls) is not _mode(now.mtls)
         if own and (self.modes_of_closed or not now.access.closed):
             weakened += _weakened(subject, was.effective_mtls, now.effective_mtls, now.mtls, was.mtls)
-        yield from weakened or _plain_text(was, now, self.compiled.service(now.namespace, now.name))
+        yield from weakened or _plain_text(was, now, self._declared(now))
         if was.access.closed and not now.access.closed and not self._opened_above(now):
             sources = [rule.source for rule in was.access.allow]
             yield _fence(subject, f"{subject} is open: no allow and no default deny closes it", at(*sources))
@@ -86,6 +86,13 @@ class Plans:
         if now.proxy is not None or around is None or not around.enrolled:
             yield from _enrolment(subject, was.proxy, now.proxy, was.effective_mtls)
         yield from traffic(was, now, self.threshold)
+
+    def _declared(self, now: Service) -> Service:
+        """A service as the policies declare it; as it was read back, if others' objects alone tell of it."""
+        try:
+            return self.compiled.service(now.namespace, now.name)
+        except KeyError:
+            return now
 
     def _opened_above(self, service: Service) -> bool:
         """Whether it is open because the default deny of its namespace is gone, which is said there."""
