@@ -91,13 +91,13 @@ PAGES: tuple[Page, ...] = (
     Page(
         "MESH651",
         "requests on a port that the mesh takes for bytes",
-        "Linkerd has a list of ports on which it expects a protocol of bytes: 25, 587, 3306, 4444, 5432, 6379, 9300 and"
-        " 11211, unless it was installed with another (Helm: proxy.opaquePorts). On such a port of a Service every"
-        " route, retry, timeout and breaker is ignored. To such a port of pods requests are sent as bytes, so that"
-        " rules about requests refuse everyone, and an application that resets is not seen. Mostly the port speaks no"
-        ' HTTP, and only its protocol="tcp" was forgotten. Otherwise give the Service, or the pods, another port. Where the'
-        " Service says appProtocol: http and the pods have an annotation config.linkerd.io/opaque-ports without the"
-        " port, or the mesh has another list, say so with opaque_ports of the target. A target port that is given by"
-        " name is taken to be none of them.",
+        "Linkerd has a list of ports on which it expects a protocol of bytes: 25, 587, 3306, 4444, 5432, 6379,"
+        " 9300 and 11211, unless it was installed with another (Helm: proxy.opaquePorts). On such a port of a"
+        " Service every route, retry, timeout and breaker is ignored. To such a port of pods requests are sent as"
+        " bytes, so that rules about requests refuse everyone, and an application that resets is not seen. Mostly"
+        ' the port speaks no HTTP, and only its protocol="tcp" was forgotten. Otherwise give the Service, or the'
+        " pods, another port. Where the Service says appProtocol: http and the pods have an annotation"
+        " config.linkerd.io/opaque-ports without the port, or the mesh has another list, say so with opaque_ports"
+        " of the target. A target port that is given by name is taken to be none of them.",
     ),
 )
