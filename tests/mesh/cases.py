@@ -213,6 +213,7 @@ class _Run:
                 yield from expectation.wrong_share(what, _yes(late, "delayed"), _share(first.delayed, "delayed"))
 
     def _deadlines(self, expected: Sequence[Expectation]) -> Iterable[str]:
+        time.sleep(max(self._furnished.settled - time.monotonic(), 0))
         longest = max((one.deadline or 0 for one in expected), default=0) + _SILENT
         for one, got in self._send(expected, told={"sleep": longest}, threads=_SLOW):
             self._report.counts["deadlines"] += 1
@@ -261,12 +262,19 @@ class _Run:
         for one in expected:
             by_caller[one.asked.caller or OUTSIDE].append(one)
         self._report.counts["requests"] += len(expected)
-        for caller, mine in by_caller.items():
+
+        def ask(caller: tuple[str, str]) -> list[Got]:
             client = self._world.client(self._furnished.callers[caller])
             wire = [
-                sent(self._world, self._furnished, one.asked, dict(one.failure) if failing else told) for one in mine
+                sent(self._world, self._furnished, one.asked, dict(one.failure) if failing else told)
+                for one in by_caller[caller]
             ]
-            yield from zip(mine, client.batch(wire, threads=threads), strict=True)
+            return client.batch(wire, threads=threads)
+
+        # Callers whose requests mostly wait do so at the same time.
+        with ThreadPoolExecutor(len(by_caller) or 1 if threads == _SLOW else 1) as pool:
+            for mine, got in zip(by_caller.values(), pool.map(ask, by_caller), strict=True):
+                yield from zip(mine, got, strict=True)
 
     def _who(self, got: Got) -> str:
         return self._furnished.version(got.pod) if got.pod else str(got.status)

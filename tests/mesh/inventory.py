@@ -7,6 +7,7 @@ a plan needs otherwise.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from meshdsl.plan.intent import Plan, Port, Service
 from tests.live.api import Body, accepted, at_once
 from tests.mesh.pods import Kind, Pod
-from tests.mesh.world import World
+from tests.mesh.world import DRAIN_SECONDS, World
 
 STRANGER = ("strangers", "stranger")
 """(namespace, account) of a caller in the mesh that no policy names."""
@@ -45,12 +46,15 @@ class Furnished:
         pods: the pod of each template.
         addresses: the cluster IP of each service, by ``"namespace/name"``.
         callers: the pod that sends as (namespace, account).
+        settled: when the proxies have let go of what was before (``time.monotonic``): until then a request that lasts
+            may be cut off with the listener that it came by.
     """
 
     plan: Plan
     pods: dict[Template, Pod]
     addresses: dict[str, str] = field(default_factory=dict)
     callers: dict[tuple[str, str], Pod] = field(default_factory=dict)
+    settled: float = 0
 
     def service(self, name: str) -> Service:
         """The intent of ``"namespace/name"``."""
@@ -103,6 +107,7 @@ class Inventory:
                     pod.serve(self._world.echo, _target(port))
         self._place([body for service in plan.services for body in _objects(service, found)])
         found.addresses = dict(self._addresses)
+        found.settled = time.monotonic() + DRAIN_SECONDS
         return found
 
     # ------------------------------------------------------------------ pods

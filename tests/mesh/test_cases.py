@@ -16,6 +16,15 @@ from tests.mesh.istiod import Settings
 from tests.mesh.meaning import expect
 from tests.mesh.test_seed import own_policies
 
+KNOWN = [
+    # A route of "/a" and one of "/a/*": the second is written as "/a" and "/a/…", of which the first decides "/a" already.
+    (
+        "refused-an-order-that-age-would-decide on istio",
+        'match #0 is not used (duplicate/overlapping match in rule "exact")',
+    )
+]
+"""What Istio says about objects of ours that do what they should."""
+
 
 def settings(build: Build) -> Settings:
     """The mesh that a case is compiled for."""
@@ -41,7 +50,8 @@ def test_a_real_mesh_does_what_policies_mean(
     with capsys.disabled():
         print(f"\n{report}")
     assert not report.disagreements, "\n".join(report.disagreements)
-    assert not report.analysis, "\n".join(report.analysis)
+    said = [line for line in report.analysis if not any(line.startswith(case) and text in line for case, text in KNOWN)]
+    assert not said, "\n".join(said)
     assert report.counts["answers"] > 10
 
 

@@ -26,10 +26,12 @@ from tests.mesh.pods import NODE, Kind, Pod
 
 RUN = Path("/run/meshdsl")
 """Where programs and pods are, in a file system that only this mount namespace sees: user 1337 must reach them."""
-_DRAIN_SECONDS = 1.2
+DRAIN_SECONDS = 1.2
+"""How long a proxy keeps a listener that was replaced (``drainDuration`` of the agent), and a little more."""
 _CODE = re.compile(r"\[(IST\d+)\]")
 _NOT_OURS = {
     "IST0102",  # a namespace is not labelled for injection: nobody injects here
+    "IST0103",  # a pod has no sidecar: some are meant to have none
 }
 _LISTENERS = {"AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication", "Sidecar"}
 
@@ -150,7 +152,7 @@ class World:
                 wanted[_key(body)] = answer.body["metadata"]["resourceVersion"]
         self.synced(wanted)
         if changed & _LISTENERS:
-            time.sleep(_DRAIN_SECONDS)  # an open connection serves one more request by the rules before
+            time.sleep(DRAIN_SECONDS)  # an open connection serves one more request by the rules before
 
     def synced(self, wanted: Mapping[Key, str | None]) -> None:
         """Wait until every proxy works with these versions of objects."""
