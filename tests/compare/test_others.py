@@ -15,7 +15,7 @@ from meshdsl.compare.applying import after_apply
 from meshdsl.compare.diff import diff
 from meshdsl.compare.documents import kind_of
 from meshdsl.compare.live import Scope, Unknown
-from meshdsl.compare.report import DiffReport, Risk
+from meshdsl.compare.report import ABSENT, DiffReport, Risk
 from meshdsl.compiler import Bundle
 from tests.compare.live import MESHES, bundle, snapshot, stored
 
@@ -110,7 +110,6 @@ def closed(*more: Any) -> Bundle:
 
 
 OPENING: list[tuple[tuple[str, ...], Any, str]] = [
-    (("spec", "rules"), [{}], "lets everyone call anything else in prod, prod/api and prod/web"),
     (("spec", "selector"), {"matchLabels": {"app": "api"}}, "lets everyone call anything else in prod"),
     (("metadata", "annotations", "istio.io/dry-run"), "true", "lets everyone call anything else in prod"),
 ]
@@ -128,6 +127,16 @@ def test_what_a_field_of_somebody_else_opens_is_said(path: tuple[str, ...], valu
     assert said(found) == []
     assert f"what others set on ours {opens}" in found.access_note
     assert "AuthorizationPolicy prod/default-deny: " in found.access_note
+
+
+def test_what_somebody_puts_into_an_empty_list_of_ours_is_taken_out() -> None:
+    def edit(there: list[Body]) -> None:
+        set_by(one_of(there, "AuthorizationPolicy", "default-deny"), "kubectl-edit", [{}], "spec", "rules")
+
+    found = report(edit, closed())
+    (change,) = found.objects
+    assert [(field.path, field.live, field.ours) for field in change.fields] == [(("spec", "rules", 0), {}, ABSENT)]
+    assert said(found)[0] == "nobody may call anything else in prod any more"
 
 
 def test_what_is_left_of_ours_and_not_taken_away_is_named() -> None:

@@ -23,7 +23,7 @@ EDITS: list[tuple[Target, str, str, dict[str, Any], str]] = [
         "authorizationpolicies.security.istio.io",
         "default-deny",
         {"spec": {"rules": [{}]}},
-        "rules, set by kubectl-patch, stays",
+        "",
     ),
     (
         Istio(),

@@ -572,7 +572,7 @@ def test_rules_of_identities_move_to_the_waypoint_of_a_service_that_has_one() ->
 
 def test_a_closed_service_with_a_waypoint_and_no_allow_refuses_everything_there() -> None:
     found = access(lowered(plan(api(http(ROUTED), access=Access(closed=True)))))
-    assert found == {"api": {"targetRefs": TARGET_REFS, "action": "ALLOW"}, "api.fence": FENCE}
+    assert found == {"api": {"targetRefs": TARGET_REFS, "action": "ALLOW", "rules": []}, "api.fence": FENCE}
 
 
 def test_an_open_service_with_a_waypoint_needs_no_fence() -> None:
@@ -583,7 +583,7 @@ def test_a_namespace_closed_by_default_is_opened_for_the_waypoint() -> None:
     closed = Namespace("prod", default_deny=True, own_default_deny=AT)
     world = plan(api(http(ROUTED), access=Access(closed=True, allow=(GET,))), namespace=closed)
     found = access(lowered(world))
-    assert found["default-deny"] == {}
+    assert found["default-deny"] == {"action": "ALLOW", "rules": []}
     assert found["api.fence"] == FENCE
     assert found["api"]["targetRefs"] == TARGET_REFS
 

@@ -451,7 +451,7 @@ def test_a_closed_service_without_rules_refuses_everything() -> None:
     made = only("AuthorizationPolicy", lower(plan(allowed())))
     assert made.phase is Phase.ACCESS
     assert made.ref.name == "api"
-    assert made.body["spec"] == {"selector": {"matchLabels": {"app": "api"}}, "action": "ALLOW"}
+    assert made.body["spec"] == {"selector": {"matchLabels": {"app": "api"}}, "action": "ALLOW", "rules": []}
 
 
 def test_an_open_service_has_no_allow_policy() -> None:
@@ -538,7 +538,7 @@ def test_deny_is_a_policy_of_its_own() -> None:
 def test_default_deny_is_an_empty_policy_in_its_namespace_or_the_root() -> None:
     of_namespace = only("AuthorizationPolicy", lower(plan(namespaces=(Namespace("prod", own_default_deny=HERE),))))
     assert (str(of_namespace.ref), of_namespace.owner) == ("AuthorizationPolicy prod/default-deny", ("prod", ""))
-    assert of_namespace.body["spec"] == {}
+    assert of_namespace.body["spec"] == {"action": "ALLOW", "rules": []}
     of_mesh = only("AuthorizationPolicy", lower(plan(mesh=Mesh(default_deny=HERE)), Istio(root_namespace="mesh")))
     assert (str(of_mesh.ref), of_mesh.owner) == ("AuthorizationPolicy mesh/default-deny", ("", ""))
 

@@ -2,7 +2,8 @@
 
 A workload is closed by the first ALLOW policy that selects it, and ALLOW policies add up; DENY comes before them. So a
 service has at most one of each: ``<service>`` with everything that is allowed (no rule at all refuses everything) and
-``<service>-deny``. ``default-deny`` closes a namespace or the mesh and takes nothing from what an ALLOW opens.
+``<service>-deny``. ``default-deny`` closes a namespace or the mesh and takes nothing from what an ALLOW opens. Even
+where there are no rules the list is written: then it is ours, and an apply takes out what somebody else put into it.
 
 Identities are always written with the trust domain, as principals: ``namespaces`` and ``serviceAccounts`` match any
 trust domain. A rule that looks at requests always names ports: on a port that Istio reads as TCP a DENY loses its HTTP
@@ -40,7 +41,7 @@ def default_deny(source: Source, plan: Plan, *, namespace: str, owner: tuple[str
         ObjectRef(API_VERSION, "AuthorizationPolicy", namespace, DEFAULT_DENY),
         Phase.CLOSING,
         plan.set_name,
-        content={"spec": {}},
+        content={"spec": {"action": "ALLOW", "rules": []}},
         owner=owner,
         origins=(source.origin,) if source.origin is not None else (),
     )
@@ -127,9 +128,9 @@ def _policy(
     attachment: Mapping[str, Json] | None,
     ports_of: PortsOf,
 ) -> Manifest:
-    spec: dict[str, Json] = {**(selector(service) if attachment is None else attachment), "action": action}
-    if rules:
-        spec["rules"] = [rule(one, service, target, ports_of) for one in rules]
+    attached = selector(service) if attachment is None else attachment
+    written: list[Json] = [rule(one, service, target, ports_of) for one in rules]
+    spec: dict[str, Json] = {**attached, "action": action, "rules": written}
     origins: dict[Origin, None] = {one.source.origin: None for one in rules if one.source.origin is not None}
     return manifest(
         ObjectRef(API_VERSION, "AuthorizationPolicy", service.namespace, name),
