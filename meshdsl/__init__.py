@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         Split,
         Timeout,
     )
+    from meshdsl.simulate.agree import Agreement, agree
     from meshdsl.simulate.ask import question
     from meshdsl.simulate.trace import Trace, trace, trace_objects
     from meshdsl.simulate.words import Request
@@ -105,6 +106,7 @@ _HOMES = {
         "Split",
         "Timeout",
     ),
+    "meshdsl.simulate.agree": ("Agreement", "agree"),
     "meshdsl.simulate.ask": ("question",),
     "meshdsl.simulate.trace": ("Trace", "trace", "trace_objects"),
     "meshdsl.simulate.words": ("Request",),
@@ -123,6 +125,7 @@ __all__ = [
     "AccessReason",
     "AccessReport",
     "AccessRow",
+    "Agreement",
     "Allow",
     "Ambient",
     "Anyone",
@@ -182,6 +185,7 @@ __all__ = [
     "Trace",
     "Workload",
     "access",
+    "agree",
     "all_of",
     "any_of",
     "build",

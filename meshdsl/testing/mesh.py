@@ -112,8 +112,8 @@ class MeshFixture:
         wrong = []
         for bundle in (bundle for name in names for bundle in self._of(name)):
             found = agree(bundle)
-            if found.disagreements:
-                wrong.append(f"{bundle.target.title} {bundle.target.version}: {found}")
+            if not found.holds:
+                wrong.append(str(found))
         if wrong:
             raise AssertionError("the manifests do not mean what the policies mean\n" + "\n".join(wrong))
 
