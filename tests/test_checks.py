@@ -46,6 +46,27 @@ def test_access_rules_on_a_service_that_is_kept_out_of_the_mesh() -> None:
     assert codes(Allow(outside, callers=(web,)), Proxy(prod, enrolled=False)) == ["MESH401"]
 
 
+def test_strict_mtls_on_what_is_kept_out_of_the_mesh() -> None:
+    out, deployment = Proxy(prod, enrolled=False), Workload("Deployment", "w")
+    job = Service("job", prod, port=80, workload=deployment)
+    assert codes(strict, out) == ["MESH413"]
+    assert codes(strict, out, api, web) == ["MESH413"]
+    assert codes(MutualTls(meshdsl.Mesh(), mode="strict"), out) == ["MESH413"]
+    assert codes(MutualTls(meshdsl.Mesh(), mode="strict"), MutualTls(prod, mode="permissive"), out) == []
+    assert codes(MutualTls(api, mode="strict"), out) == ["MESH413"]
+    assert codes(strict, MutualTls(api, mode="permissive"), Proxy(api, enrolled=False)) == []
+    assert codes(strict, Proxy(job, enrolled=False)) == ["MESH413"]
+    assert codes(MutualTls(job, mode="strict"), Proxy(job, enrolled=True), out) == []
+    assert codes(out) == []
+
+
+def test_a_namespace_that_is_kept_out_is_not_closed() -> None:
+    out, job = Proxy(prod, enrolled=False), Service("job", prod, port=80)
+    assert codes(meshdsl.DefaultDeny(prod), out) == ["MESH405"]
+    assert codes(meshdsl.DefaultDeny(prod), out, Allow(api, callers=Anyone.in_mesh())) == ["MESH405"]
+    assert codes(meshdsl.DefaultDeny(prod), out, job, Proxy(job, enrolled=True)) == ["MESH405"]
+
+
 def test_callers_that_are_kept_out_have_no_identity() -> None:
     outside = Service("job", "batch", port=80)
     assert codes(Allow(api, callers=(outside,)), Proxy(Namespace("batch"), enrolled=False)) == ["MESH401"]

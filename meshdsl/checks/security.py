@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from meshdsl.checks.enrolment import enrolment
 from meshdsl.diagnostics import Diagnostic
-from meshdsl.plan.intent import Plan, Proxy, Service
+from meshdsl.plan.intent import Plan, Service
 from meshdsl.plan.rights import Allow, Anyone, Deny, MtlsMode
 
 SHARED_ACCOUNT = "MESH402"
@@ -23,7 +24,6 @@ def check(service: Service, plan: Plan) -> Iterator[Diagnostic]:
         yield from _callers_in_mesh(service, rule, plan)
         yield from _shared_accounts(service, rule, plan)
     yield from _ports_told_apart(service)
-    yield from _kept_out(service, plan)
     yield from _anyone_under_strict(service)
     yield from _deny_without_identity(service)
 
@@ -32,7 +32,7 @@ def _callers_in_mesh(service: Service, rule: Allow | Deny, plan: Plan) -> Iterat
     """A caller that is kept out of the mesh has no identity."""
     for account in rule.callers.accounts:
         for caller in plan.callers.get(account, ()):
-            proxy = _enrolment(caller, plan)
+            proxy = enrolment(caller, plan)
             if proxy is not None and proxy.enrolled is False:
                 yield Diagnostic(
                     "MESH401",
@@ -63,29 +63,6 @@ def _ports_told_apart(service: Service) -> Iterator[Diagnostic]:
                 help="give all target ports as numbers, or all as names",
                 related=(("the service is here", service.source.origin),) if service.source.origin else (),
             )
-
-
-def _kept_out(service: Service, plan: Plan) -> Iterator[Diagnostic]:
-    """No proxy stands before the pods of a service that is kept out of the mesh."""
-    proxy = _enrolment(service, plan)
-    if proxy is None or proxy.enrolled is not False:
-        return
-    rules = [rule.source for rule in service.access.allow] + [rule.source for rule in service.access.deny]
-    if service.access.closed or rules:
-        yield Diagnostic(
-            "MESH405",
-            f"{service} has access rules, but is kept out of the mesh",
-            next((source.origin for source in rules), proxy.source.origin),
-            reason="no proxy stands before its pods, so everyone would reach them",
-            help="enrol it, or take its access rules back",
-            related=(("it is kept out here", proxy.source.origin),) if proxy.source.origin else (),
-        )
-
-
-def _enrolment(service: Service, plan: Plan) -> Proxy | None:
-    """The policy that says whether a service's pods are in the mesh."""
-    own = service.proxy
-    return own if own is not None and own.enrolled is not None else plan.namespace(service.namespace).proxy
 
 
 def _shared_accounts(service: Service, rule: Allow | Deny, plan: Plan) -> Iterator[Diagnostic]:

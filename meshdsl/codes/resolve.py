@@ -175,7 +175,7 @@ PAGES: tuple[Page, ...] = (
     ),
     Page(
         "MESH405",
-        "access rules on a service that is kept out of the mesh",
+        "access rules on what is kept out of the mesh",
         "Access is enforced by the proxy before a service's pods. A policy keeps this service, or its namespace, out of"
         " the mesh, so there is none, and everyone would reach it. Enrol it, or take its access rules back.",
     ),
@@ -215,5 +215,12 @@ PAGES: tuple[Page, ...] = (
         " where a prefix is redirected to a path of its own (/moved/* to /moved), where a service is redirected to one"
         " of its own ports or names, and where a form is to be left by a 303 to its own path. Redirect elsewhere, or"
         " give that path, or the other port, a route of its own: the most specific route takes a request.",
+    ),
+    Page(
+        "MESH413",
+        "strict mTLS on what is kept out of the mesh",
+        "That only mTLS is taken is enforced by the proxy before the pods that are called. A policy keeps this service,"
+        " or this namespace, out of the mesh, so there is none, and plain text would be taken without a word. Enrol it,"
+        " or say with a MutualTls of its own that it is permissive.",
     ),
 )
