@@ -158,7 +158,8 @@ def _read(console: Console, found: Project, files: PolicyFiles, job: Job, option
     context = options.context or job.context
     with KubectlCluster(context, timeout=options.timeout, log=console.detail, uid=job.uid) as cluster:
         report = access_of(bundle, cluster)
-        return f"context {context or cluster.name}, as {title} reads it", report
+        reached = f"context {context}" if context else cluster.name
+        return f"{reached}, as {title} reads it", report
 
 
 def _dump(found: Project, bundle: Bundle, job: Job, options: Options) -> Snapshot:
@@ -181,4 +182,5 @@ def _role(found: Project, files: PolicyFiles) -> str:
     from meshdsl.render import render
 
     bundles = [_bundle(found, files, job) for job in found.jobs]
-    return render(cluster_role({scope for bundle in bundles for scope in asked(bundle.plan, bundle.target)}))
+    scopes = {scope for bundle in bundles for scope in asked(bundle.plan, bundle.target)}
+    return render(cluster_role(scopes, identity=any(job.uid for job in found.jobs)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -80,18 +80,30 @@ class KubectlCluster:
         uid: str = "",
     ) -> None:
         self._uid = uid
-        self.name = context or "the current context"
         self._clock = clock or Clock()
         self._timeout = timeout
         self._server_side = server_side
         self._read_timeout = read_timeout
         self._settings = proxy.Settings(kubectl, context, Path(kubeconfig) if kubeconfig else None, server_side, log)
-        self._endpoint = endpoint or (lambda: proxy.start(self._settings, timeout))
+        self._endpoint = endpoint or self._start
+        self._proxy: proxy.Proxy | None = None
         self._is_kubectl = endpoint is None
         self._launched: proxy.Proxy | None = None
         self._begun: Future[None] | None = None
         self._open: tuple[Transport, DryRun] | None = None
         self._version = ""
+
+    @property
+    def name(self) -> str:
+        """The context; if none was given, that it is the current one, and what kubectl calls that."""
+        if self._settings.context:
+            return self._settings.context
+        current = self._proxy.context() if self._proxy is not None else ""
+        return f"the current context ({current or 'kubectl gives it no name'})"
+
+    def _start(self) -> Endpoint:
+        self._proxy = proxy.start(self._settings, self._timeout)
+        return self._proxy
 
     def begin(self, kinds: Iterable[Kind] = ()) -> None:
         """Start kubectl, and ask for these kinds once it answers, while the program does something else.
@@ -126,7 +138,10 @@ class KubectlCluster:
         launched = [self._launched] if self._launched is not None else []
 
         def open_endpoint() -> Endpoint:
-            return proxy.ready(launched.pop(), self._timeout) if launched else self._endpoint()
+            if not launched:
+                return self._endpoint()
+            self._proxy = proxy.ready(launched.pop(), self._timeout)
+            return self._proxy
 
         transport = Transport(open_endpoint, clock=self._clock, read_timeout=self._read_timeout)
         self._open = transport, DryRun(transport)
@@ -161,7 +176,8 @@ class KubectlCluster:
             keep: what of each object is needed; all of it without.
         """
         transport, dry_run = self._opened()
-        found = snapshot.read(transport, scopes, self._deadline(), self.name, keep)
+        # The name is asked for last: kubectl may still be looking for it, and the lists need not wait.
+        found = replace(snapshot.read(transport, scopes, self._deadline(), keep), name=self.name)
         if self._server_side:
             dry_run.remember(found)
         return found

@@ -6,16 +6,19 @@ itself refuses every method that could write, so a mistake of ours cannot change
 and nothing else. It also refuses Secrets, which nothing here asks for.
 
 What is guaranteed of its end: when we close it, when we end in any way (also by SIGKILL), or when it ends by itself,
-no process of it and no folder is left, see ``supervisor``.
+no process of it and no folder is left, see ``supervisor``. Where the supervisor is killed at the same moment, the
+folder is left, and the next run removes it: a lock in it tells whether anybody still lives there.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -38,6 +41,11 @@ REJECTED_PATHS: Final = (
 )
 MAX_SOCKET_PATH: Final = 100
 """Bytes of a unix socket's path: Linux takes 107, macOS and the BSDs 103."""
+_PREFIX: Final = "meshdsl-"
+_LOCK: Final = "lock"
+_SOCKET: Final = "s"
+_NAMING_TIMEOUT: Final = 2.0
+"""Seconds that kubectl has to name its current context; it reads no more than files."""
 _KEPT_LINES: Final = 200
 _MAX_LINE: Final = 8192
 
@@ -65,11 +73,16 @@ class Settings:
 class Proxy:
     """A running proxy. Use :func:`start`, or :func:`launch` and :func:`ready`."""
 
-    def __init__(self, process: subprocess.Popen[bytes], folder: Path, log: Callable[[str], None] | None) -> None:
-        self.socket = str(folder / "s")
+    def __init__(self, process: subprocess.Popen[bytes], folder: Path, program: str, settings: Settings) -> None:
+        self.socket = str(folder / _SOCKET)
         self._process = process
         self._folder = folder
-        self._log = log
+        self._program = program
+        self._settings = settings
+        self._log = settings.log
+        self._naming: subprocess.Popen[bytes] | None = None
+        self._context = settings.context
+        self._lock = threading.Lock()
         self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
         assert process.stdout is not None
         self._reader = threading.Thread(target=self._read, args=(process.stdout,), name="kubectl-log", daemon=True)
@@ -101,9 +114,44 @@ class Proxy:
                 raise cluster_error(
                     "MESH805",
                     f"kubectl was not ready after {timeout:g} s" + (f": {said}" if said else ""),
-                    help="try `kubectl proxy --port=0` by hand; --timeout gives it more time",
+                    reason="it waits for an API server that does not answer, or for somebody to log in",
+                    help="`kubectl get namespaces` must work with this context; --timeout gives it more time",
                 )
             time.sleep(0.004)
+
+    def ask_for_context(self) -> None:
+        """Have kubectl name its current context meanwhile, if it was given none: for :meth:`context`."""
+        if self._context:
+            return
+        command = [self._program, "config", "current-context"]
+        if self._settings.kubeconfig is not None:
+            command.append(f"--kubeconfig={self._settings.kubeconfig}")
+        with contextlib.suppress(OSError):  # the proxy has ended, and its group is gone
+            self._naming = subprocess.Popen(  # noqa: S603 - as in launch(); it ends with the group of the proxy
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                process_group=self._process.pid,
+            )
+
+    def context(self) -> str:
+        """The context that kubectl uses; empty if kubectl names none, as with the account of a pod."""
+        with self._lock:
+            if self._naming is not None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    output, _ = self._naming.communicate(timeout=_NAMING_TIMEOUT)
+                    self._context = words(output.decode("utf-8", "replace"))
+                self._end_naming()
+            return self._context
+
+    def _end_naming(self) -> None:
+        if self._naming is not None:
+            self._naming.kill()
+            assert self._naming.stdout is not None
+            self._naming.stdout.close()  # not read to its end: what a wrapper has started may hold the other one
+            self._naming.wait()
+            self._naming = None
 
     def close(self) -> None:
         """End kubectl and everything it started, and remove the socket and its folder. Does nothing if it is closed."""
@@ -117,6 +165,8 @@ class Proxy:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        with self._lock:
+            self._end_naming()
         # A plugin that left its process group may hold the other end for ever.
         self._reader.join(0.5)
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -161,6 +211,7 @@ def ready(proxy: Proxy, timeout: float) -> Proxy:
     except BaseException:
         proxy.close()
         raise
+    proxy.ask_for_context()  # not before: two that start at once start slower
     return proxy
 
 
@@ -179,6 +230,8 @@ def launch(settings: Settings) -> Proxy:
             help="install kubectl, or compare without a cluster: --against a folder, a dump or git:REVISION",
         )
     folder = private_folder()
+    lock = _locked(folder)
+    held = (lock,) if lock is not None else ()
     try:
         process = subprocess.Popen(  # noqa: S603 - the user's own kubectl, and no shell
             [sys.executable, "-I", "-S", "-B", supervisor.__file__, str(folder), *_command(program, folder, settings)],
@@ -186,11 +239,57 @@ def launch(settings: Settings) -> Proxy:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             process_group=0,
+            pass_fds=held,  # the lock lasts as long as the supervisor or kubectl does
         )
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise cluster_error("MESH810", f"kubectl cannot be started: {error.strerror}") from error
-    return Proxy(process, folder, settings.log)
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+    _remove_left(folder.parent)
+    return Proxy(process, folder, str(Path(program).absolute()), settings)
+
+
+def _locked(folder: Path) -> int | None:
+    """The lock of a folder, as a descriptor that keeps it; None where there are no locks."""
+    descriptor: int | None = None
+    try:
+        descriptor = os.open(folder / "new", os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # It gets its name when it is locked: another run must never find it free.
+        (folder / "new").rename(folder / _LOCK)
+    except OSError:
+        if descriptor is not None:
+            os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _remove_left(parent: Path) -> None:
+    """Remove the folders of runs that were killed together with their supervisors; whatever else it may be stays."""
+    with contextlib.suppress(OSError), os.scandir(parent) as entries:
+        for entry in entries:
+            if entry.name.startswith(_PREFIX):
+                _remove_dead(Path(entry.path))
+
+
+def _remove_dead(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        found = folder.lstat()
+        is_private = (
+            stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and stat.S_IMODE(found.st_mode) == 0o700
+        )
+        if not is_private or not {_LOCK} <= {entry.name for entry in folder.iterdir()} <= {_LOCK, _SOCKET}:
+            return
+        descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while anybody of that run is alive
+            for name in (_SOCKET, _LOCK):
+                (folder / name).unlink(missing_ok=True)
+            folder.rmdir()
+        finally:
+            os.close(descriptor)
 
 
 def private_folder() -> Path:
@@ -202,7 +301,7 @@ def private_folder() -> Path:
     problem: ClusterError | None = None
     for parent in dict.fromkeys((tempfile.gettempdir(), "/tmp")):  # noqa: S108 - mkdtemp makes a private one in it
         try:
-            folder = tempfile.mkdtemp(prefix="meshdsl-", dir=parent)
+            folder = tempfile.mkdtemp(prefix=_PREFIX, dir=parent)
         except OSError as error:
             problem = cluster_error("MESH810", f"no folder can be made in {parent}: {error.strerror}")
             continue
@@ -219,7 +318,7 @@ def _command(program: str, folder: Path, settings: Settings) -> Sequence[str]:
     command = [
         str(Path(program).absolute()),
         "proxy",
-        f"--unix-socket={folder / 's'}",
+        f"--unix-socket={folder / _SOCKET}",
         f"--reject-methods={rejected}",
         f"--reject-paths={REJECTED_PATHS}",
     ]

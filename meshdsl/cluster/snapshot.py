@@ -46,16 +46,13 @@ def ask_ahead(transport: Transport, kinds: Iterable[Kind], deadline: Deadline) -
     transport.ask_ahead([first_page(Scope(CRD), CRD_PAGE), *asked], deadline, WORKERS)
 
 
-def read(
-    transport: Transport, scopes: Iterable[Scope], deadline: Deadline, name: str, keep: Keep | None = None
-) -> Snapshot:
+def read(transport: Transport, scopes: Iterable[Scope], deadline: Deadline, keep: Keep | None = None) -> Snapshot:
     """Everything in these scopes, and the CustomResourceDefinitions of their groups.
 
     Args:
         transport: to ask through.
         scopes: what to read.
         deadline: for all of it.
-        name: of the cluster, for people.
         keep: what of each object is needed; all of it without. What is not is forgotten with its page.
 
     Returns:
@@ -97,7 +94,6 @@ def read(
         scopes=frozenset(scope for part in parts for scope in part.scopes),
         unknown=tuple(sorted((*trouble, *(u for part in parts for u in part.unknown)), key=lambda u: u.scope)),
         crds=crds,
-        name=name,
     )
 
 

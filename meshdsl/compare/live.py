@@ -111,7 +111,9 @@ class Applied:
 class Cluster(Protocol):
     """The only way to an API server. A program can bring its own."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """For people: the context."""
 
     def snapshot(self, scopes: Iterable[Scope], keep: Keep | None = None) -> Snapshot:
         """Everything in these scopes, and the CRDs. Never raises for what can be said as :class:`Unknown`.

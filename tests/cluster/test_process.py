@@ -177,6 +177,34 @@ def test_a_kubectl_that_was_begun_is_used(fake: Fake) -> None:
     assert eventually(lambda: not fake.left()), fake.left()
 
 
+def test_the_current_context_is_named(fake: Fake) -> None:
+    with open_cluster(fake) as live:
+        assert live.name == "the current context (kind-dev)"
+        assert live.snapshot([]).name == live.name
+    assert live.name == "the current context (kind-dev)"
+    with open_cluster(fake, context="prod") as live:
+        assert live.name == "prod"
+
+
+def test_a_context_that_kubectl_does_not_name_is_said_to_be_nameless(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODE", "nameless")
+    with open_cluster(fake) as live:
+        assert live.name == "the current context (kubectl gives it no name)"
+
+
+def test_a_kubectl_that_never_names_its_context_is_not_waited_for(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODE", "thinks")
+    began = time.monotonic()
+    with open_cluster(fake) as live:
+        assert "kubectl gives it no name" in live.name
+    with open_cluster(fake):
+        pass
+    assert time.monotonic() - began < 8
+    assert eventually(lambda: not fake.left()), fake.left()
+
+
 def test_a_kubectl_that_is_missing_is_told_on_entering() -> None:
     live = KubectlCluster(kubectl="kubectl-not-there")
     live.begin()
@@ -229,6 +257,51 @@ def test_nothing_is_left_when_we_are_killed_at_any_moment(fake: Fake, delay: flo
         process.wait()
         time.sleep(0.15)  # what was being started has written its note by now
         assert eventually(lambda: not [line for line in fake.left() if line.startswith("process")]), fake.left()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
+def test_kubectl_ends_when_we_and_its_supervisor_are_killed_at_once_and_the_next_run_removes_the_folder(
+    fake: Fake,
+) -> None:
+    code = KILLED.replace('print("open"', "print(cluster._open[0]._endpoints[0]._process.pid")
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(fake.program)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
+        assert process.stdout is not None
+        supervisor = int(process.stdout.readline())
+        os.kill(process.pid, signal.SIGSTOP)  # so that neither can clean up after the other
+        os.kill(supervisor, signal.SIGKILL)
+        os.kill(process.pid, signal.SIGKILL)
+    [(running, _)] = fake.started()
+    assert eventually(lambda: not is_alive(running), 1), fake.left()
+    (left,) = fake.temporary.iterdir()
+    with open_cluster(fake):
+        assert not left.exists()
+    assert fake.left() == []
+
+
+def test_a_folder_that_is_not_known_to_be_a_dead_runs_stays(fake: Fake) -> None:
+    """What has no lock of ours, what a run still holds, what holds anything else, and what a link leads to."""
+    with open_cluster(fake) as live:
+        assert live._open is not None
+        held = Path(live._open[0]._endpoints[0].socket).parent
+        others = [fake.temporary / f"meshdsl-{name}" for name in ("empty", "theirs", "open", "linked")]
+        for folder in others[:3]:
+            folder.mkdir(mode=0o700)
+        (others[1] / "lock").touch()
+        (others[1] / "work.txt").write_text("work")
+        (others[2] / "lock").touch()
+        others[2].chmod(0o755)
+        elsewhere = fake.folder / "elsewhere"
+        elsewhere.mkdir(mode=0o700)
+        (elsewhere / "lock").touch()
+        others[3].symlink_to(elsewhere)
+        with open_cluster(fake):
+            assert held.exists()
+        assert live.cluster_id().version == "v1.36.1"
+    assert [folder.exists() for folder in others] == [True] * 4
+    assert (elsewhere / "lock").exists()
+    assert not held.exists()
 
 
 def test_kubectl_ends_with_its_supervisor(fake: Fake) -> None:
