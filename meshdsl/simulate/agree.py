@@ -174,15 +174,16 @@ def differences(request: Request, meant: Answer, found: Answer, target: Target, 
         if found.verdict is not meant.verdict:
             yield f"unknown: {'; '.join(found.unknown or meant.unknown) or 'nobody says why'}"
         return
-    if _is_sent_away(meant) and _is_sent_away(found):
-        pass  # whoever is answered by the caller's side never meets the access rules of the callee's (§3 Redirect)
-    elif found.verdict not in verdicts(request, service, meant, target):
+    # Whoever is answered by the caller's side never meets the callee: neither its rules nor its mTLS (§3 Redirect).
+    sent_away = _is_sent_away(meant) and _is_sent_away(found)
+    if not sent_away and found.verdict not in verdicts(request, service, meant, target):
         kind = "widened" if found.verdict is Verdict.ALLOWED else "narrowed" if meant.allowed else "refused otherwise"
         probe = ", and it is a declared probe" if meant.probe else ""
         yield f"{kind}: {meant.verdict} is meant{probe}, {found.verdict} found"
     # Which pods a workload's own template makes is told by no object that we write.
     by_workload = service.proxy is not None and service.proxy.enrolled is not None
-    if not by_workload and None not in (meant.mtls, found.mtls) and found.mtls is not meant.mtls:
+    told = not (sent_away or by_workload) and None not in (meant.mtls, found.mtls)
+    if told and found.mtls is not meant.mtls:
         yield f"mtls: {meant.mtls} is meant, {found.mtls} found"
     yield from _of_traffic(meant, found, target)
 
