@@ -166,9 +166,11 @@ def _role(bundles: Iterable[tuple[Job, Bundle]], options: Options) -> str:
     from meshdsl.compare.pods import of_pods
     from meshdsl.render import render
 
-    scopes = {scope for _, bundle in bundles for scope in scopes_of(bundle.manifests, bundle.target)}
+    built = list(bundles)
+    scopes = {scope for _, bundle in built for scope in scopes_of(bundle.manifests, bundle.target)}
     scopes |= set(of_pods(scopes)) if options.pods else set()
-    return render(cluster_role(scopes, server_side=options.server_side))
+    applied = [one for _, bundle in built for one in bundle.manifests] if options.server_side else []
+    return render(cluster_role(scopes, applied=applied, identity=any(job.uid for job, _ in built)))
 
 
 def _live(console: Console, found: Project, options: Options, stack: ExitStack) -> LiveSide | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +14,8 @@ import click
 
 from meshdsl.cli.project import Job
 from meshdsl.compare.diff import diff
-from meshdsl.compare.live import Applied, Cluster, Snapshot
+from meshdsl.compare.live import Applied, Cluster, Kind, Snapshot
+from meshdsl.compare.policy_words import listed
 from meshdsl.compare.report import DiffReport
 from meshdsl.compiler import Bundle
 from meshdsl.diagnostics import Diagnostic
@@ -115,16 +116,27 @@ def answered(cluster: Cluster, bundle: Bundle, snapshot: Snapshot) -> tuple[Bund
 
     An object of a namespace that the same policies create cannot be asked for yet, and stays as it is.
     """
+    from meshdsl.compare.kinds import kind_of_ref
     from meshdsl.compare.normalise import stripped
 
+    # A server cannot answer for a kind that it does not have; the comparison says that this is not known.
+    absent = {(u.scope.kind.group, u.scope.kind.kind) for u in snapshot.unknown if u.code == "not-installed"}
+    asked = [one for one in bundle.manifests if kind_of_ref(one.ref) not in absent]
     with ThreadPoolExecutor(_WORKERS) as pool:
-        answers = list(pool.map(cluster.apply_dry_run, [manifest.body for manifest in bundle.manifests]))
+        answers = {
+            one.ref: answer
+            for one, answer in zip(asked, pool.map(cluster.apply_dry_run, [one.body for one in asked]), strict=True)
+        }
     there = {body["metadata"]["name"] for body in snapshot.objects if body["kind"] == "Namespace"}
     created = {manifest.ref.name for manifest in bundle.manifests if manifest.ref.kind == "Namespace"} - there
     manifests: list[Manifest] = []
     refused: list[Diagnostic] = []
     lacking: dict[str, list[tuple[Manifest, Applied]]] = {}
-    for manifest, answer in zip(bundle.manifests, answers, strict=True):
+    for manifest in bundle.manifests:
+        answer = answers.get(manifest.ref)
+        if answer is None:
+            manifests.append(manifest)
+            continue
         if answer.result is not None:
             manifests.append(replace(manifest, body=stripped(answer.result, manifest.body)))
             continue
@@ -208,6 +220,8 @@ class OfflineSide:
         path = self.paths[job.name]
         snapshot = read_files(path, bundle) if path else Snapshot((), name="nothing: no folder of its name")
         report = diff(bundle, snapshot, adopt=self.adopt, show_foreign=self.show_foreign)
+        left_out = _left_out(path, bundle, snapshot) if path else ""
+        report = replace(report, policy_note="; ".join(filter(None, (report.policy_note, left_out))))
         against = "standard input" if path == "-" else path or "nothing, as there is no folder of its name"
         return Compared(replace(report, cluster=job.name, against=against))
 
@@ -216,23 +230,46 @@ def read_files(path: str, bundle: Bundle) -> Snapshot:
     """What is there, of a folder, a file or ``"-"``.
 
     A folder is taken for complete, and so is a file that a build has written: its first line says so. In any other
-    file, and on standard input, a kind of the target that does not occur is unknown: objects look the same whether a
-    dump has all of them or a part.
+    file, and on standard input, a kind that does not occur is unknown if the policies make or patch it, or if it
+    decides who may call what: objects look the same whether a dump has all of them or a part.
     """
-    from meshdsl.compare.kinds import OF_TARGET
+    from meshdsl.compare.kinds import needed
     from meshdsl.compare.live import Scope, Unknown
     from meshdsl.compare.offline import read
 
     snapshot = read(path)
-    if path != "-" and (Path(path).is_dir() or _is_built(Path(path))):
+    if _is_whole(path):
         return snapshot
-    there = {(scope.kind.group, scope.kind.kind) for scope in snapshot.scopes}
-    missing = [kind for kind in OF_TARGET[bundle.target.name] if (kind.group, kind.kind) not in there]
     unknown = tuple(
         Unknown(Scope(kind), f"the dump has no {kind.kind}: it is not known whether there are any", "not-in-dump")
-        for kind in missing
+        for kind in _not_in(snapshot, needed(bundle.manifests, bundle.target))
     )
     return replace(snapshot, unknown=(*snapshot.unknown, *unknown))
+
+
+def _left_out(path: str, bundle: Bundle, snapshot: Snapshot) -> str:
+    """What is said of the kinds of the mesh that a dump has none of, and that these policies do not make: an object of
+    ours that is made no more could be one of them.
+    """
+    from meshdsl.compare.kinds import OF_TARGET, needed
+
+    if _is_whole(path):
+        return ""
+    wanted = needed(bundle.manifests, bundle.target)
+    others = [kind for kind in OF_TARGET[bundle.target.name] if kind.group not in ("", "apps") and kind not in wanted]
+    missing = tuple(dict.fromkeys(kind.kind for kind in _not_in(snapshot, others)))
+    if not missing:
+        return ""
+    return f"the dump has no {listed(missing, 'or')}: whether there is one of ours that is made no more is not known"
+
+
+def _not_in(snapshot: Snapshot, kinds: Iterable[Kind]) -> list[Kind]:
+    there = {(scope.kind.group, scope.kind.kind) for scope in snapshot.scopes}
+    return [kind for kind in kinds if (kind.group, kind.kind) not in there]
+
+
+def _is_whole(path: str) -> bool:
+    return path != "-" and (Path(path).is_dir() or _is_built(Path(path)))
 
 
 def _is_built(file: Path) -> bool:

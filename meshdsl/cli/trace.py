@@ -134,9 +134,7 @@ def _live(console: Console, bundle: Bundle, job: Job, request: Request, asked: Q
     title = f"{bundle.target.title} {bundle.target.version}"
     # What is not installed has no objects: that is known.
     unknown = tuple(f"{one.scope}: {one.reason}" for one in snapshot.unknown if one.code != "not-installed")
-    return trace_objects(
-        bundle, request, snapshot.objects, read=f"{name}, as {title} reads it", unknown=unknown
-    )
+    return trace_objects(bundle, request, snapshot.objects, read=f"{name}, as {title} reads it", unknown=unknown)
 
 
 def _scopes(bundle: Bundle, request: Request) -> tuple[Scope, ...]:
@@ -155,7 +153,7 @@ def _role(found: Project, files: PolicyFiles, asked: Question) -> str:
     for job in found.jobs:
         bundle = compile_for(files.policy_set(job.environment, found.name), job.target, cluster=job.name)
         scopes.update(_scopes(bundle, asked.of(bundle.plan)))
-    return render(cluster_role(scopes, server_side=False))
+    return render(cluster_role(scopes, identity=any(job.uid for job in found.jobs)))
 
 
 def _texts(traces: list[Named], asked: Question, *, of_mesh: bool) -> Iterator[str]:

@@ -182,9 +182,10 @@ def masked(
     work = _MASKS.get(text_of(ours.get("kind")))
     if work is not None:
         work(mask)
-    metadata = mask.live.get("metadata", {})
-    _without(metadata.get("labels", {}), (IN_PROGRESS_LABEL,))
-    _without(metadata.get("annotations", {}), (MANAGED_ANNOTATION,))
+    # Ours has the marks, too, where it is what an API server answered to an apply.
+    for metadata in (mask.ours.get("metadata", {}), mask.live.get("metadata", {})):
+        _without(metadata.get("labels", {}), (IN_PROGRESS_LABEL,))
+        _without(metadata.get("annotations", {}), (MANAGED_ANNOTATION,))
     return mask.ours, mask.live, mask.count
 
 

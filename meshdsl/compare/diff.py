@@ -7,14 +7,15 @@ sides have a plan, plans are compared; else what is live is read back (:mod:`mes
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from typing import Final, Literal
 
 from meshdsl.compare.documents import kind_of
 from meshdsl.compare.interest import Interest
-from meshdsl.compare.kinds import CRD, DRIVERS, scopes_of
+from meshdsl.compare.kinds import CRD, may_lack, scopes_of
 from meshdsl.compare.live import Cluster, LiveObject, Scope, Snapshot
 from meshdsl.compare.meaning import Meaning
-from meshdsl.compare.normalise import key_of, key_of_ref
+from meshdsl.compare.normalise import key_of, key_of_ref, mapping_of
 from meshdsl.compare.objects import Comparer, version_of
 from meshdsl.compare.pods import of_pods
 from meshdsl.compare.report import DiffReport
@@ -24,9 +25,6 @@ from meshdsl.plan.intent import Plan
 
 View = Literal["policy", "access", "fields"]
 VIEWS: Final[tuple[View, ...]] = ("policy", "access", "fields")
-
-_OPTIONAL: Final = frozenset((kind.group, kind.kind) for kind in DRIVERS)
-"""Kinds that most clusters do not have, and need not."""
 
 
 def diff(
@@ -60,19 +58,14 @@ def diff(
     if isinstance(live, Bundle):
         before = before or live.plan
         was = live.target
-    snapshot = _snapshot(bundle, live, pods=pods)
+    snapshot = _without_absent(_snapshot(bundle, live, pods=pods), bundle)
     sets = {bundle.plan.set_name, *([before.set_name] if before else [])}
     found = Comparer(bundle, snapshot, sets=sets, adopt=adopt, show_foreign=show_foreign).run()
-    unknown = tuple(
-        one
-        for one in snapshot.unknown
-        if one.code != "not-installed" or (one.scope.kind.group, one.scope.kind.kind) not in _OPTIONAL
-    )
     report = DiffReport(
         cluster=bundle.target.name,
         against=snapshot.name,
         objects=tuple(found.changes),
-        unknown=unknown,
+        unknown=snapshot.unknown,
         compared=found.compared,
         aside=tuple(found.aside),
     )
@@ -103,6 +96,29 @@ def _snapshot(bundle: Bundle, live: Snapshot | Cluster | Bundle | Iterable[LiveO
         return _of_objects(bundle, live)
     scopes = scopes_of(bundle.manifests, bundle.target)
     return live.snapshot([*scopes, *(of_pods(scopes) if pods else ())], Interest(bundle.manifests))
+
+
+def _without_absent(snapshot: Snapshot, bundle: Bundle) -> Snapshot:
+    """The snapshot in which kinds that are not installed, and need not be, are known to have no objects.
+
+    A kind that the cluster has, in a version that it was not asked for, is not absent: it may have objects.
+    """
+    installed = {
+        (spec.get("group"), mapping_of(spec.get("names")).get("kind"))
+        for spec in (mapping_of(one.get("spec")) for one in snapshot.crds or ())
+    }
+    absent = {
+        one
+        for one in snapshot.unknown
+        if one.code == "not-installed"
+        and (one.scope.kind.group, one.scope.kind.kind) not in installed
+        and may_lack(one.scope.kind, bundle.manifests, bundle.target)
+    }
+    if not absent:
+        return snapshot
+    unknown = tuple(one for one in snapshot.unknown if one not in absent)
+    scopes = {one.scope for one in absent} - {one.scope for one in unknown}
+    return replace(snapshot, scopes=snapshot.scopes | scopes, unknown=unknown)
 
 
 def _of_bundle(other: Bundle) -> Snapshot:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from meshdsl.compare.live import Kind, Scope
-from meshdsl.manifest import Manifest
+from meshdsl.manifest import Manifest, ObjectRef
 from meshdsl.targets.base import Target, TargetName
 
 _GATEWAY_API: Final = "gateway.networking.k8s.io"
@@ -92,6 +92,9 @@ DRIVERS: Final[tuple[Kind, ...]] = (
 )
 """What moves the weights of a route by itself while a rollout goes on. Most clusters have none of them installed."""
 
+_APART: Final = frozenset({_GATEWAY_API, "split.smi-spec.io", *(kind.group for kind in DRIVERS)})
+"""Groups whose kinds come apart from Kubernetes and from the meshes: a cluster that needs none need not have them."""
+
 KINDS: Final[Mapping[tuple[str, str], Kind]] = MappingProxyType(
     {(kind.api_version, kind.kind): kind for kind in (*_CORE, *_ISTIO, *_AMBIENT, *_LINKERD, *DRIVERS, CRD)}
 )
@@ -124,6 +127,53 @@ def scopes_of(manifests: Iterable[Manifest], target: Target) -> tuple[Scope, ...
     if root:
         scopes |= {Scope(kind, root) for kind in _MESH_WIDE}
     return tuple(sorted(scopes))
+
+
+def may_lack(kind: Kind, manifests: Iterable[Manifest], target: Target) -> bool:
+    """Whether a normal cluster of this target need not have a kind installed, so that its absence means: none.
+
+    Args:
+        kind: that the cluster does not have.
+        manifests: that would be applied; a kind that they have is needed.
+        target: of the bundle; one that splits by SMI needs ``TrafficSplit``.
+    """
+    if kind.group not in _APART or (kind.kind == "TrafficSplit" and getattr(target, "split_api", "") == "smi"):
+        return False
+    return not any(kind_of_ref(one.ref) == (kind.group, kind.kind) for one in manifests)
+
+
+_ABOUT_ACCESS: Final[Mapping[TargetName, frozenset[str]]] = MappingProxyType(
+    {
+        "istio": frozenset({"AuthorizationPolicy", "Namespace", "PeerAuthentication"}),
+        "ambient": frozenset({"AuthorizationPolicy", "Gateway", "Namespace", "PeerAuthentication"}),
+        "linkerd": frozenset(
+            {
+                "AuthorizationPolicy",
+                "HTTPRoute",
+                "MeshTLSAuthentication",
+                "Namespace",
+                "NetworkAuthentication",
+                "Server",
+            }
+        ),
+    }
+)
+"""Kinds that decide who may call what whoever wrote them, so that an answer needs them even if none is made."""
+
+
+def needed(manifests: Iterable[Manifest], target: Target) -> tuple[Kind, ...]:
+    """The kinds of which it has to be known whether there are any: those that are made or patched, and those that
+    decide who may call what.
+    """
+    made = {kind_of_ref(one.ref) for one in manifests}
+    about = _ABOUT_ACCESS[target.name]
+    return tuple(kind for kind in OF_TARGET[target.name] if kind.kind in about or (kind.group, kind.kind) in made)
+
+
+def kind_of_ref(ref: ObjectRef) -> tuple[str, str]:
+    """The API group and the kind of what a reference names."""
+    group, slash, _ = ref.api_version.partition("/")
+    return group if slash else "", ref.kind
 
 
 _EXPORTED: Final = frozenset({"VirtualService", "DestinationRule", "ServiceEntry"})

@@ -14,7 +14,8 @@ import pytest
 from meshdsl import Istio, Namespace, Proxy, Service, Timeout, Workload, build
 from meshdsl.cli.diff_sides import OfflineSide, answered
 from meshdsl.cli.project import Job
-from meshdsl.compare.live import Applied, Keep, LiveObject, Scope, Snapshot
+from meshdsl.compare.kinds import OF_TARGET
+from meshdsl.compare.live import Applied, Keep, LiveObject, Scope, Snapshot, Unknown
 from meshdsl.compare.offline import ReadError, read
 from meshdsl.compare.report import DiffReport
 from meshdsl.compiler import Bundle
@@ -161,6 +162,36 @@ def test_a_kind_that_a_dump_does_not_have_is_unknown_and_a_folder_is_whole(tmp_p
     writer.start()
     assert report(pipe).unknown
     writer.join()
+
+
+def test_a_kind_that_these_policies_neither_make_nor_patch_may_be_missing_in_a_dump(tmp_path: Path) -> None:
+    given = bundle()
+    bodies = [json.loads(json.dumps(one.body, default=dict)) for one in given.manifests]
+    others = [
+        {"apiVersion": "security.istio.io/v1", "kind": kind, "metadata": {"name": "x", "namespace": "elsewhere"}}
+        for kind in ("AuthorizationPolicy", "PeerAuthentication")
+    ]
+    dump = {"apiVersion": "v1", "kind": "List", "items": [*bodies, *others]}
+    (tmp_path / "dump.json").write_text(json.dumps(dump))
+    side = OfflineSide.of(str(tmp_path / "dump.json"), ["one"], adopt=False, show_foreign=False)
+    found = side.compare(Job("one", given.target, Environment()), given).report
+    assert found is not None
+    assert not found.unknown
+    assert found.is_empty
+    assert found.policy_note == (
+        "the dump has no DestinationRule: whether there is one of ours that is made no more is not known"
+    )
+
+
+def test_a_kind_that_the_cluster_does_not_have_is_not_asked_for_by_a_dry_run() -> None:
+    given, cluster = bundle(), FakeCluster()
+    cluster.barrier = threading.Barrier(1)
+    route = next(kind for kind in OF_TARGET["istio"] if kind.kind == "VirtualService")
+    unknown = Unknown(Scope(route, "prod"), "the cluster does not have this kind", "not-installed")
+    answer, refused = answered(cluster, given, Snapshot((PROD,), unknown=(unknown,)))
+    assert cluster.asked == ["Namespace"]
+    assert not refused
+    assert [one.ref for one in answer.manifests] == [one.ref for one in given.manifests]
 
 
 def test_an_empty_file_is_an_error(tmp_path: Path) -> None:

@@ -38,29 +38,50 @@ def permissions(role: Mapping[str, Any]) -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
-def test_the_role_may_get_and_list_what_is_asked_for_and_nothing_else(target: Target) -> None:
+def test_the_role_may_list_what_is_asked_for_and_nothing_else(target: Target) -> None:
     role = permissions(cluster_role(scopes(target, "a", "b")))
     expected = {f"{kind.plural}.{kind.group}" for kind in (*OF_TARGET[target.name], *DRIVERS)}
     assert set(role) == expected | {"customresourcedefinitions.apiextensions.k8s.io"}
-    assert set(map(frozenset, role.values())) == {frozenset({"get", "list"})}
+    assert set(map(frozenset, role.values())) == {frozenset({"list"})}
     assert not any("secrets" in name or "*" in name for name in role)
 
 
-def test_a_dry_run_needs_to_patch_what_we_emit_and_only_that() -> None:
-    role = permissions(cluster_role(scopes(Istio(), "a"), server_side=True))
+def manifest(kind: str, *, partial: bool = False) -> Manifest:
+    (found,) = [one for one in OF_TARGET["istio"] if one.kind == kind]
+    return Manifest(ObjectRef(found.api_version, kind, "a", "x"), Phase.ROUTE, {}, partial=partial)
+
+
+def test_a_dry_run_needs_to_patch_what_these_policies_make_and_only_that() -> None:
+    made = [manifest("VirtualService"), manifest("Deployment", partial=True), manifest("Namespace", partial=True)]
+    role = permissions(cluster_role(scopes(Istio(), "a"), applied=made))
     assert role["virtualservices.networking.istio.io"] == {"get", "list", "patch", "create"}
     assert role["namespaces."] == {"get", "list", "patch", "create"}
-    assert role["canaries.flagger.app"] == {"get", "list"}
-    assert role["customresourcedefinitions.apiextensions.k8s.io"] == {"get", "list"}
+    assert role["deployments.apps"] == {"get", "list", "patch"}, "only some of its fields are ours: it is never made"
+    others = {name: verbs for name, verbs in role.items() if "patch" not in verbs}
+    assert {"statefulsets.apps", "services.", "destinationrules.networking.istio.io"} <= set(others)
+    assert set(map(frozenset, others.values())) == {frozenset({"list"})}
     assert not {verb for verbs in role.values() for verb in verbs} & {"update", "delete", "watch", "*"}
+
+
+def test_a_kind_that_is_made_whole_and_patched_elsewhere_is_created_all_the_same() -> None:
+    made = [manifest("Service", partial=True), manifest("Service"), manifest("Service", partial=True)]
+    assert "create" in permissions(cluster_role(scopes(Istio(), "a"), applied=made))["services."]
+
+
+def test_the_uid_of_a_cluster_is_read_of_one_namespace_alone() -> None:
+    rules: Any = cluster_role(scopes(Istio(), "a"), identity=True)["rules"]
+    assert [rule for rule in rules if "get" in rule["verbs"]] == [
+        {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"], "resourceNames": ["kube-system"]}
+    ]
 
 
 @pytest.mark.parametrize("server_side", [False, True])
 def test_pods_may_be_read_if_they_are_asked_for_and_never_changed(server_side: bool) -> None:
     asked = scopes(Istio(), "a", "b")
-    assert "pods." not in permissions(cluster_role(asked, server_side=server_side))
-    role = permissions(cluster_role([*asked, *of_pods(asked)], server_side=server_side))
-    assert role["pods."] == {"get", "list"}
+    applied = [manifest("VirtualService")] if server_side else []
+    assert "pods." not in permissions(cluster_role(asked, applied=applied))
+    role = permissions(cluster_role([*asked, *of_pods(asked)], applied=applied))
+    assert role["pods."] == {"list"}
     assert of_pods(asked)[:2] == (Scope(POD, "a"), Scope(POD, "b"))
 
 

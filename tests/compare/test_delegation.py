@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from meshdsl.compare.delegation import IN_PROGRESS_LABEL, MANAGED_ANNOTATION, Drivers
 from meshdsl.compare.diff import diff
 from meshdsl.compare.live import Snapshot
+from meshdsl.compare.normalise import key_of, key_of_ref, stripped
 from tests.compare.live import bundle, fields, snapshot, stored
 
 ROLLOUT: dict[str, Any] = {
@@ -142,6 +144,23 @@ def test_marks_and_owners_are_enough(mark: str) -> None:
     report = fields(bundle("istio"), replayed("istio", change), show_foreign=True)
     assert report.is_empty
     assert any(one.delegated and one.foreign == () for one in report.aside)
+
+
+def test_marks_that_an_api_server_answers_with_are_no_change() -> None:
+    """A dry-run apply gives the whole object back, with what the owner of the rollout has put on it."""
+    given = bundle("istio")
+    live = replayed("istio", mark_all)
+    answers = {key_of(one): one for one in live.objects}
+    manifests = tuple(
+        replace(one, body=stripped(answers[key_of_ref(one.ref)], one.body)) if one.ref.kind == "VirtualService" else one
+        for one in given.manifests
+    )
+    assert fields(replace(given, manifests=manifests), live).objects == ()
+
+
+def mark_all(body: Any) -> None:
+    body["metadata"]["labels"][IN_PROGRESS_LABEL] = "in-progress"
+    body["metadata"]["annotations"] = {MANAGED_ANNOTATION: "api"}
 
 
 def test_managed_fields_alone_are_no_driver() -> None:

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from meshdsl.compare.diff import diff, stale
+import meshdsl
+from meshdsl.compare.diff import VIEWS, diff, stale
 from meshdsl.compare.documents import kind_of
 from meshdsl.compare.kinds import DRIVERS, KINDS, NAMESPACE, scopes_of
 from meshdsl.compare.live import Scope, Snapshot, Unknown
@@ -163,6 +164,33 @@ def test_drivers_that_are_not_installed_are_not_unknown() -> None:
     forbidden = Unknown(Scope(DRIVERS[0], "prod"), "forbidden", "forbidden")
     crd = Unknown(Scope(kind_of(made.manifests[-1].body), "prod"), "not installed", "not-installed")
     assert fields(made, replace(cluster(made), unknown=(*missing, forbidden, crd))).unknown == (forbidden, crd)
+
+
+@pytest.mark.parametrize("views", [VIEWS, ("fields",)])
+def test_a_split_that_no_policy_makes_need_not_be_installed(views: Any) -> None:
+    made = bundle("linkerd")
+    split = KINDS["split.smi-spec.io/v1alpha1", "TrafficSplit"]
+    missing = Unknown(Scope(split, "prod"), "the cluster does not have this kind", "not-installed")
+    report = diff(made, replace(cluster(made), unknown=(missing,)), views=views)
+    assert report.is_empty
+    assert report.unknown == ()
+    assert "not compared" not in report.policy_note + report.access_note
+
+
+def test_a_split_that_the_target_makes_has_to_be_installed() -> None:
+    made = bundle("linkerd")
+    split = KINDS["split.smi-spec.io/v1alpha1", "TrafficSplit"]
+    missing = Unknown(Scope(split, "prod"), "the cluster does not have this kind", "not-installed")
+    by_smi = replace(made, target=meshdsl.Linkerd(split_api="smi"))
+    assert fields(by_smi, replace(cluster(made), unknown=(missing,))).unknown == (missing,)
+
+
+def test_a_kind_that_is_installed_in_another_version_is_unknown() -> None:
+    made = bundle("linkerd")
+    split = KINDS["split.smi-spec.io/v1alpha1", "TrafficSplit"]
+    missing = Unknown(Scope(split, "prod"), "the cluster does not have this kind", "not-installed")
+    crd = {"spec": {"group": split.group, "names": {"kind": split.kind}, "versions": [{"name": "v1alpha4"}]}}
+    assert fields(made, replace(cluster(made), unknown=(missing,), crds=(crd,))).unknown == (missing,)
 
 
 def test_views_of_what_is_partly_unknown_say_so_and_show_nothing() -> None:

@@ -47,7 +47,8 @@ def examples() -> list[Build]:
 def allow(server: Server, user: str, builds: list[Build], *, server_side: bool = False) -> None:
     """Give a user the role of ``--show-rbac``, and nothing else."""
     scopes = {scope for build in builds for scope in scopes_of(build.bundle.manifests, build.bundle.target)}
-    role = dict(cluster_role(scopes, server_side=server_side, name=f"{user}-role"))
+    applied = [one for build in builds for one in build.bundle.manifests] if server_side else []
+    role = dict(cluster_role(scopes, applied=applied, name=f"{user}-role"))
     server.allow(role, user)
 
 
