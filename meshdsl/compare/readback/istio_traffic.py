@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from meshdsl.compare.readback import texts
 from meshdsl.compare.readback.draft import Draft, Facet, ServiceDraft
+from meshdsl.compare.readback.first_match import by_first_match
 from meshdsl.compare.readback.texts import Unreadable, items, mapping, objects, text
 from meshdsl.plan.intent import Breaker, Outlier, Pool
 from meshdsl.plan.requests import (
@@ -104,6 +105,10 @@ class VirtualServices:
         service.meant = True
         for number, found in seen.items():
             rules = list(self._rules(found, service, title))
+            try:
+                rules = by_first_match(rules)
+            except Unreadable as error:
+                self._draft.unread(f"{error} of {title}", service)
             if rules:
                 service.rules[number] = rules
 
@@ -118,6 +123,8 @@ class VirtualServices:
             if pair is None:
                 self._draft.unread(f"the string prefix {one.value} of {title}", service)
                 continue
+            if any(other.action != pair.action for other in kept[kept.index(pair) + 1 :]):
+                self._draft.unread(f"the routes between {pair.value} and {one.value} of {title}", service)
             pair.kind, pair.paired = "segments", True
         for one in kept:
             yield _rule(one)
