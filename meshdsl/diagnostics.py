@@ -99,7 +99,7 @@ class MeshdslError(Exception):
         super().__init__(self.diagnostics)
 
     def __str__(self) -> str:
-        return "\n".join(f"{d.origin or '-'}: {d.code}: {d.message}" for d in self.diagnostics)
+        return "\n".join(": ".join(filter(None, (str(d.origin or ""), d.code, d.message))) for d in self.diagnostics)
 
 
 class PolicyError(MeshdslError, ValueError):

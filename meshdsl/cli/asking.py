@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from meshdsl.cli.console import Console
-from meshdsl.cli.options import answer_format, clusters, verbosity
+from meshdsl.cli.options import SECONDS, answer_format, clusters, verbosity
 
 _EXISTING = click.Path(exists=True)
 
@@ -27,7 +27,7 @@ _EXISTING = click.Path(exists=True)
 @click.option("--live", is_flag=True, help="Read the objects of the cluster, through kubectl.")
 @click.option("--context", default="", help="Of the kubeconfig, for --live. [default: that of the configuration]")
 @click.option("--against", metavar="DIR|FILE|-", help="Read these objects in place of the manifests.")
-@click.option("--timeout", default=60.0, type=click.FloatRange(0.1, 86_400), show_default=True, help="In seconds.")
+@click.option("--timeout", default=60.0, type=SECONDS, show_default=True, help="In seconds.")
 @answer_format("text", "json", "markdown", "html", "csv")
 @click.option("--output", metavar="FILE", help="Where to write the answer. [default: standard output]")
 @click.option("--show-rbac", is_flag=True, help="Print the smallest ClusterRole that --live needs, and end.")

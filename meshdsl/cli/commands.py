@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from meshdsl.cli.console import Console
-from meshdsl.cli.options import RISKS, VIEWS, clusters, diff_format, report_format, verbosity
+from meshdsl.cli.options import RISKS, SECONDS, VIEWS, clusters, diff_format, report_format, verbosity
 
 if TYPE_CHECKING:
     from meshdsl.report.support import TableFormat
@@ -56,7 +56,7 @@ def build(
 @click.option("--show-foreign", is_flag=True, help="Show fields that others set.")
 @click.option("--pods", is_flag=True, help="Count the pods that each changed object selects; tell what selects none.")
 @click.option("--server-side", is_flag=True, help="Show what the API server answers to a dry-run apply.")
-@click.option("--timeout", default=60.0, type=click.FloatRange(0.1, 86_400), show_default=True, help="In seconds.")
+@click.option("--timeout", default=60.0, type=SECONDS, show_default=True, help="In seconds.")
 @click.option("--show-rbac", is_flag=True, help="Print the smallest ClusterRole that this diff needs, and end.")
 @verbosity
 @click.pass_obj
@@ -81,9 +81,9 @@ def diff(
 @click.argument("method", required=False, default="")
 @click.argument("url", metavar="PATH", required=False, default="")
 @click.argument("folder", type=_EXISTING, required=False)
-@click.option("--from", "source", required=True, metavar="CALLER", help="NAMESPACE/SERVICE, or another of the above.")
+@click.option("--from", "source", default="", metavar="CALLER", help="NAMESPACE/SERVICE, or another of the above.")
 @click.option(
-    "--to", required=True, metavar="NAMESPACE/SERVICE[:PORT]", help="The service; its port where it has several."
+    "--to", default="", metavar="NAMESPACE/SERVICE[:PORT]", help="The service; its port where it has several."
 )
 @click.option("-H", "--header", "headers", multiple=True, metavar="NAME: VALUE", help="May be given several times.")
 @click.option("--by-address", is_flag=True, help="The caller uses a pod's address, not the service's name.")
@@ -91,7 +91,7 @@ def diff(
 @click.option("--live", is_flag=True, help="Read the objects of the cluster, through kubectl.")
 @click.option("--context", default="", help="Of the kubeconfig, for --live. [default: that of the configuration]")
 @click.option("--against", metavar="DIR|FILE|-", help="Read these objects in place of the manifests.")
-@click.option("--timeout", default=60.0, type=click.FloatRange(0.1, 86_400), show_default=True, help="In seconds.")
+@click.option("--timeout", default=60.0, type=SECONDS, show_default=True, help="In seconds.")
 @click.option("--explain", "tree", is_flag=True, help="Show as a tree what was looked at and passed over.")
 @click.option("--format", type=click.Choice(("text", "json")), default="text", show_default=True)
 @click.option("--show-rbac", is_flag=True, help="Print the smallest ClusterRole that --live needs, and end.")

@@ -19,6 +19,20 @@ RISKS = """widened-access, weakened-mtls, moved-traffic, removed-breaker, remove
 VIEWS = ("policy", "access", "fields")
 
 
+class Seconds(click.FloatRange):
+    """A number of seconds; ``nan`` is none, which click's own range lets through."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number."""
+        number: float = super().convert(value, param, ctx)
+        if number != number:  # noqa: PLR0124 - nan is the number that is not itself
+            self.fail(f"{value!r} is not a number of seconds.", param, ctx)
+        return number
+
+
+SECONDS = Seconds(0.1, 86_400)
+
+
 def verbosity(function: F) -> F:
     """``-v`` and ``-q``, before or after the command's name."""
     for flag, name, value, words in (

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from meshdsl.cli.console import Console
 from meshdsl.cli.project import Choice, Job, Project, project
 from meshdsl.compiler import Bundle, meaning, meant_for
@@ -76,14 +78,18 @@ def trace(console: Console, choice: Choice, asked: Question) -> int:
     Raises:
         MeshdslError: the policies are wrong, what was asked makes no sense for them, or the cluster cannot be read.
     """
+    _check(asked)
     found = project(choice)
+    if len(found.jobs) > 1 and (asked.live or asked.against):
+        names = ", ".join(job.name for job in found.jobs)
+        raise click.UsageError(f"the objects are those of one cluster: choose it with --cluster; there are {names}")
     files = read(found.policies, permit=found.permit)
     if asked.show_rbac:
-        console.write(_role(found, files, asked))
+        console.write(_role(found, files))
         return 0
     of_mesh = bool(choice.clusters or choice.target or asked.live or asked.against)
     if not of_mesh:
-        traces = list(_meant(found, files, asked))
+        traces = list(_meant(console, found, files, asked))
     else:
         traces = [pair for job in found.jobs for pair in _read(console, found, files, job, asked)]
     if asked.format == "json":
@@ -93,7 +99,19 @@ def trace(console: Console, choice: Choice, asked: Question) -> int:
     return 3 if any(one.verdict is Verdict.UNKNOWN for _, one in traces) else 0
 
 
-def _meant(found: Project, files: PolicyFiles, asked: Question) -> Iterator[Named]:
+def _check(asked: Question) -> None:
+    """What was given together makes sense."""
+    if not asked.show_rbac:
+        for given, option in ((asked.source, "--from"), (asked.to, "--to")):
+            if not given:
+                raise click.UsageError(f"Missing option '{option}'.")
+    if asked.against is not None and asked.live:
+        raise click.UsageError("--live and --against exclude each other: objects come from one place")
+    if asked.context and not asked.live:
+        raise click.UsageError("--context names a live cluster: it goes with --live")
+
+
+def _meant(console: Console, found: Project, files: PolicyFiles, asked: Question) -> Iterator[Named]:
     """What the policies of each cluster mean; of clusters that do not know what is asked for, the first error."""
     errors: list[QuestionError] = []
     for job in found.jobs:
@@ -102,9 +120,11 @@ def _meant(found: Project, files: PolicyFiles, asked: Question) -> Iterator[Name
             plan = meaning(policies, job.name)
             yield job.name, trace_plan(plan, asked.of(plan))
         except QuestionError as error:
-            errors.append(error)
+            errors.append(QuestionError(one.on(job.name) for one in error.diagnostics))
     if len(errors) == len(found.jobs):
         raise errors[0]
+    for one in (one for error in errors for one in error.diagnostics):
+        console.note(f"left out: {one.target}: {one.message}")
 
 
 def _read(console: Console, found: Project, files: PolicyFiles, job: Job, asked: Question) -> Iterator[Named]:
@@ -118,7 +138,15 @@ def _read(console: Console, found: Project, files: PolicyFiles, job: Job, asked:
         from meshdsl.compare.offline import read as read_objects
 
         objects = read_objects(asked.against).objects
-        yield job.name, trace_objects(bundle, request, objects, read=f"{asked.against}, as {title} reads it")
+        yield (
+            job.name,
+            trace_objects(
+                bundle,
+                request,
+                objects,
+                read=f"{'standard input' if asked.against == '-' else asked.against}, as {title} reads it",
+            ),
+        )
     else:
         yield job.name, trace_objects(bundle, request, read=f"the manifests for {title}")
     yield job.name, trace_plan(bundle.plan, request)
@@ -145,14 +173,15 @@ def _scopes(bundle: Bundle, request: Request) -> tuple[Scope, ...]:
     return scopes_of_request(bundle.target, [name for name in named if name in known])
 
 
-def _role(found: Project, files: PolicyFiles, asked: Question) -> str:
+def _role(found: Project, files: PolicyFiles) -> str:
     from meshdsl.cluster import cluster_role
+    from meshdsl.compare.kinds import scopes_of_request
     from meshdsl.render import render
 
     scopes: set[Scope] = set()
     for job in found.jobs:
         bundle = compile_for(files.policy_set(job.environment, found.name), job.target, cluster=job.name)
-        scopes.update(_scopes(bundle, asked.of(bundle.plan)))
+        scopes.update(scopes_of_request(job.target, [namespace.name for namespace in bundle.plan.namespaces]))
     return render(cluster_role(scopes, identity=any(job.uid for job in found.jobs)))
 
 

@@ -43,7 +43,7 @@ def trace_text(trace: Trace, place: Place = str, *, tree: bool = False) -> str:
         place: shows the place of a reason.
         tree: show all steps as a tree: everything that was looked at and passed over.
     """
-    lines: list[Line] = [(subject(trace.request), ""), (f"  read from {trace.read}", "")]
+    lines: list[Line] = [(subject(trace), ""), (f"  read from {trace.read}", "")]
     lines += [(f"  {outcome(trace)}", ""), ("", "")]
     lines += list(_steps(dict.fromkeys(trace.answer.reasons), place, tree=tree))
     for why in trace.answer.unknown:

@@ -6,6 +6,7 @@ if it were a question about a service that nobody has.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Final
@@ -13,8 +14,8 @@ from urllib.parse import parse_qsl
 
 from meshdsl.diagnostics import Diagnostic, MeshdslError
 from meshdsl.plan.intent import Plan, Port, Service
-from meshdsl.simulate.words import OUTSIDE, Caller, Request
-from meshdsl.values import METHODS, header_name, header_value
+from meshdsl.simulate.words import NOBODY, OUTSIDE, Caller, Request
+from meshdsl.values import METHODS, dns_label, dns_name, header_name, header_value
 
 ANYONE: Final = "anyone"
 """Stands for a caller in the mesh whom no policy names."""
@@ -22,9 +23,6 @@ OUTSIDER: Final = "outside"
 """Stands for a caller outside the mesh, in plain text."""
 ACCOUNT: Final = "account:"
 """Opens the name of a bare service account: ``account:prod/ci``."""
-
-NOBODY: Final = Caller("meshdsl-anyone", "anyone")
-"""A caller in the mesh whom no policy names: its namespace is none of the plan's."""
 
 
 class QuestionError(MeshdslError):
@@ -50,10 +48,12 @@ def caller(plan: Plan, name: str) -> Caller:
     if name == OUTSIDER:
         return OUTSIDE
     if name.startswith(ACCOUNT):
-        namespace, slash, account = name.removeprefix(ACCOUNT).partition("/")
-        if not (namespace and slash and account) or "/" in account:
-            raise _wrong("MESH901", f"{name!r} is no service account", help="write it as account:NAMESPACE/NAME")
-        return Caller(namespace, account)
+        namespace, _, account = name.removeprefix(ACCOUNT).partition("/")
+        try:
+            return Caller(dns_label(namespace, "a namespace"), dns_name(account, "a service account"))
+        except ValueError as error:
+            way_out = "write it as account:NAMESPACE/NAME"
+            raise _wrong("MESH901", f"{name!r} is no service account", reason=str(error), help=way_out) from None
     one = service(plan, name, f"a service account is {ACCOUNT}NAMESPACE/NAME; there are also {ANYONE} and {OUTSIDER}")
     return OUTSIDE if is_kept_out(plan, one) else Caller(one.namespace, one.account)
 
@@ -116,10 +116,10 @@ def question(
             (MESH902), the path is none (MESH903), a header has no colon or cannot be one (MESH905), a header or
             parameter is given twice (MESH906), or the port does not speak HTTP (MESH907).
     """
-    name, _, said = to.partition(":")
+    name, colon, said = to.partition(":")
     one = service(plan, name)
     wants_http = bool(method or path)
-    chosen = _port(one, said or port, wants_http=wants_http)
+    chosen = _port(one, said if colon else port, wants_http=wants_http)
     who = caller(plan, source)
     if not wants_http:
         return Request(who, str(one), chosen.number, by_name=by_name)
@@ -147,15 +147,17 @@ def _port(one: Service, said: int | str | None, *, wants_http: bool) -> Port:
     there = f"it has {ports}" if ports else "it has none"
     if said is not None:
         for port in one.ports:
-            if str(said) in (str(port.number), port.name):
+            if said and str(said) in (str(port.number), port.name):
                 return port
-        raise _wrong("MESH904", f"{one} has no port {said}", help=there)
+        raise _wrong("MESH904", f"{one} has no port {said}" if said else "no port is named after the colon", help=there)
     candidates = [port for port in one.ports if port.is_http] if wants_http else list(one.ports)
     if len(candidates) == 1:
         return candidates[0]
     if wants_http and not candidates:
         raise _wrong("MESH907", f"no port of {one} speaks HTTP", help="leave method and path away")
-    raise _wrong("MESH904", f"{one} has several ports, or none", help=f"write {one}:PORT; {there}")
+    if not one.ports:
+        raise _wrong("MESH904", f"{one} has no port", reason="it is declared without one: nobody can call it")
+    raise _wrong("MESH904", f"{one} has several ports", help=f"write {one}:PORT; {there}")
 
 
 def _method(method: str) -> str:
@@ -173,6 +175,7 @@ def _method(method: str) -> str:
 
 def _path(path: str) -> str:
     wrong = [character for character in path if not "!" <= character <= "~" or character == "#"]
+    wrong += ["%"] if _STRAY.search(path) else []
     if path.startswith("/") and not wrong:
         return path
     why = f"{wrong[0]!r} cannot stand in it as it is" if wrong else "it does not begin with a slash"
@@ -184,13 +187,20 @@ def _path(path: str) -> str:
     )
 
 
+_STRAY = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
 def _headers(given: Mapping[str, str] | Iterable[str]) -> Iterator[tuple[str, str]]:
     pairs = given.items() if isinstance(given, Mapping) else map(_header, given)
     for name, value in pairs:
+        if name.strip().lower() in ("", "host"):
+            why = "what a mesh makes of the host depends on how the caller reaches the service: leave it away"
+            raise _wrong("MESH905", "the host, or a pseudo header such as :authority, cannot be asked about", help=why)
         try:
-            yield header_name(name.strip()), header_value(value.strip(" \t"))
-        except ValueError as error:
-            raise _wrong("MESH905", f"{name}: {value!r} is not a header", reason=str(error)) from None
+            bare = value.strip(" \t")
+            yield header_name(name.strip()), bare and header_value(bare)
+        except (ValueError, AttributeError) as error:
+            raise _wrong("MESH905", f"{name!r}: {value!r} is not a header", reason=str(error)) from None
 
 
 def _header(text: str) -> tuple[str, str]:

@@ -10,17 +10,19 @@ from typing import Any
 
 from meshdsl.compiler import Bundle
 from meshdsl.plan.intent import Plan
-from meshdsl.simulate.ask import NOBODY
 from meshdsl.simulate.attempts import Try, time_line, tries
 from meshdsl.simulate.inventory import Inventory
 from meshdsl.simulate.observed import observed
 from meshdsl.simulate.plan import PlanReading
 from meshdsl.simulate.readings import reading_of
-from meshdsl.simulate.words import Answer, Backend, Request, Verdict
+from meshdsl.simulate.words import Answer, Backend, Reason, Request, Traffic, Verdict
 from meshdsl.values import duration_text
 
-_NOT_NORMAL = re.compile(r"//|/\.{1,2}(/|$)|%2f|%5c|\\", re.IGNORECASE)
-"""What proxies do not compare alike (docs/semantics.md §2.1)."""
+_NOT_NORMAL = re.compile(
+    r"//|/\.{1,2}(/|$)|\\|%(2f|5c|2d|2e|3[0-9]|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9ae])", re.IGNORECASE
+)
+"""What proxies do not compare alike: empty and dot segments, and encoded slashes, letters, digits, ``-._~``
+(docs/semantics.md §2.1)."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -50,6 +52,16 @@ class Trace:
         return self.answer.verdict
 
     @property
+    def traffic(self) -> Traffic | None:
+        """What the caller's side does with it: retries, faults, edits; None where nothing does."""
+        return self.answer.traffic
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """How the answer came to be."""
+        return self.answer.reasons
+
+    @property
     def versions(self) -> dict[str, int | float]:
         """Version to the percentage of the requests that it gets; empty where versions play no part."""
         found = self._shares()
@@ -66,28 +78,49 @@ class Trace:
     @property
     def tries(self) -> int | None:
         """How often the request is tried at most; None where retries are left to the mesh, 0 if it is never sent."""
-        traffic = self.answer.traffic
-        if not self.allowed or (traffic is not None and traffic.redirect is not None):
+        if not self.allowed or self.status is not None:
             return 0
-        return 1 if traffic is None else tries(traffic)
+        return 1 if self.traffic is None else tries(self.traffic)
 
     @property
     def deadline(self) -> int | None:
-        """Milliseconds until the caller has an answer, all tries together; None for no bound."""
-        return None if self.answer.traffic is None else self.answer.traffic.timeout
+        """Milliseconds until the caller has an answer, all tries together; None for no bound.
+
+        What a Fault delays comes before all tries, and no timeout counts it: it is added.
+        """
+        traffic = self.traffic
+        return None if traffic is None or traffic.timeout is None else traffic.timeout + self._delay[1]
 
     @property
     def time_line(self) -> tuple[Try, ...]:
         """Every try that could be made, and when; only the first where retries are left to the mesh."""
-        traffic = self.answer.traffic
-        return () if not self.tries or traffic is None else time_line(traffic)
+        if not self.allowed or self.status is not None or self.traffic is None:
+            return ()
+        least, most = self._delay
+        return tuple(
+            replace(
+                one,
+                earliest=one.earliest + least,
+                latest=None if one.latest is None else one.latest + most,
+                ends=None if one.ends is None else one.ends + most,
+            )
+            for one in time_line(self.traffic)
+        )
+
+    @property
+    def _delay(self) -> tuple[int, int]:
+        """How long a Fault makes a request wait, at least and at most."""
+        if self.traffic is None or self.traffic.delay is None:
+            return 0, 0
+        percent, milliseconds = self.traffic.delay
+        return milliseconds if percent == 100 else 0, milliseconds
 
     @property
     def status(self) -> int | None:
         """The status with which the mesh itself always answers; None where the service answers or nothing is said."""
         if self.verdict is Verdict.NO_ROUTE:
             return 404
-        traffic = self.answer.traffic
+        traffic = self.traffic
         if not self.allowed or traffic is None:
             return None
         if traffic.redirect is not None:
@@ -117,19 +150,36 @@ class Trace:
             return f"{backend.namespace}/pods with {labels or 'no labels'}", ""
 
 
-def subject(request: Request) -> str:
+def subject(trace: Trace) -> str:
     """What a request is, in one line: ``GET /items from prod/web to prod/api:8080``."""
-    query = "&".join(f"{name}={value}" for name, value in sorted(request.query.items()))
+    request = trace.request
+    query = "&".join(f"{name}={_short(value)}" for name, value in sorted(request.query.items()))
     what = f"{request.method} {request.path}{f'?{query}' if query else ''}" if request.is_http else "a connection"
-    headers = ", ".join(f"{name}: {value}" for name, value in sorted(request.headers.items()))
+    headers = ", ".join(f"{name}: {_short(value)}" for name, value in sorted(request.headers.items()))
     by = "" if request.by_name else " by a pod's address"
-    who = "anyone in the mesh" if request.caller == NOBODY else request.caller
-    return f"{what}{f' with {headers}' if headers else ''} from {who} to {request.service}:{request.port}{by}"
+    sent = f"{what}{f' with {headers}' if headers else ''}"
+    return f"{sent} from {_caller(trace)} to {request.service}:{request.port}{by}"
+
+
+def _caller(trace: Trace) -> str:
+    """Who sends: the service that alone runs as the account, if there is one."""
+    who = trace.request.caller
+    known = [one for one in trace.inventory if (one.namespace, one.account) == (who.namespace, who.account)]
+    if len(known) != 1 or who.is_plain or who.trust_domain or known[0].name == who.account:
+        return str(who)
+    return f"{known[0]} (account {who.account})"
+
+
+def _short(value: str) -> str:
+    return value if len(value) <= _LONGEST else f"{value[:_LONGEST]}… ({len(value)} characters)"
+
+
+_LONGEST = 60
 
 
 def sentence(trace: Trace) -> str:
     """The request and what becomes of it, in one line."""
-    return f"{subject(trace.request)}: {outcome(trace)}"
+    return f"{subject(trace)}: {outcome(trace)}"
 
 
 def outcome(trace: Trace) -> str:
@@ -143,8 +193,12 @@ def outcome(trace: Trace) -> str:
             name: share for name, share in trace.services.items() if name != trace.request.service
         }
         parts += [f"{name} {percent} %" for name, percent in goes.items()]
+        if traffic.delay is not None:
+            parts.append(f"{number(traffic.delay[0])} % wait {duration_text(traffic.delay[1])} first")
+        if traffic.abort is not None:
+            parts.append(f"{number(traffic.abort[0])} % are answered {traffic.abort[1]}")
         parts.append(_tried(trace.tries))
-        parts += [f"{duration_text(traffic.timeout)} at most"] if traffic.timeout is not None else []
+        parts += [f"{duration_text(trace.deadline)} at most"] if trace.deadline is not None else []
     return ", ".join(parts)
 
 
@@ -169,10 +223,19 @@ def trace(bundle: Bundle, request: Request) -> Trace:
     return trace_plan(bundle.plan, request)
 
 
-def trace_plan(plan: Plan, request: Request, reading: PlanReading | None = None) -> Trace:
-    """As :func:`trace`, of a plan that need not compile for any mesh; ``reading`` is its reading, to ask it often."""
+def trace_plan(
+    plan: Plan, request: Request, reading: PlanReading | None = None, *, read: str = "the policies"
+) -> Trace:
+    """As :func:`trace`, of a plan that need not compile for any mesh.
+
+    Args:
+        plan: that is asked.
+        request: to a service and port that it has.
+        reading: of that plan, to ask it often.
+        read: what to call it.
+    """
     reading = reading or PlanReading(plan)
-    return Trace(request, "the policies", of_policies(reading, request), reading.inventory)
+    return Trace(request, read, of_policies(reading, request), reading.inventory)
 
 
 def of_policies(reading: PlanReading, request: Request) -> Answer:

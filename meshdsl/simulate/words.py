@@ -39,8 +39,13 @@ class Caller:
     def __str__(self) -> str:
         if self.is_plain:
             return "outside the mesh"
+        if self == NOBODY:
+            return "anyone in the mesh"
         return f"{self.namespace}/{self.account}" + (f" of {self.trust_domain}" if self.trust_domain else "")
 
+
+NOBODY: Final = Caller("meshdsl-anyone", "anyone")
+"""A caller in the mesh whom no policy names: its namespace is none of any plan's."""
 
 OUTSIDE: Final = Caller()
 """A caller outside the mesh, in plain text."""

@@ -84,7 +84,8 @@ class MeshFixture:
             query: parameters beside those in the path.
             port: number or name, where the service has several that speak HTTP.
             by_name: whether the caller uses the Service's name; False if it calls a pod's address.
-            on: a cluster or target whose manifests are read; empty for what the policies mean.
+            on: a cluster whose manifests are read, or a target: the cluster of the test if it has that target, the
+                only cluster that has it, or the target with its default profile. Empty for what the policies mean.
 
         Raises:
             QuestionError: there is no such service or port, or it is no request; the notes say what was meant.
@@ -130,21 +131,32 @@ class MeshFixture:
         by_name: bool,
         on: str,
     ) -> Trace:
+        __tracebackhide__ = True
+        bundle = self._one(on) if on else None
+        plan = self._plan if bundle is None else bundle.plan
         try:
-            asked = question(
-                self._plan, source, to, method, path, headers=headers, query=query, port=port, by_name=by_name
-            )
+            asked = question(plan, source, to, method, path, headers=headers, query=query, port=port, by_name=by_name)
         except QuestionError as error:
+            told = QuestionError(error.diagnostics)
             for one in error.diagnostics:
-                error.add_note(one.help)
-            raise
-        if on:
-            bundle = next(iter(self._of(on)))
-            found = trace_objects(bundle, asked, read=f"the manifests for {on}")
+                told.add_note("; ".join(filter(None, (one.reason, one.help))))
+            raise told from None
+        if bundle is None:
+            found = trace_plan(plan, asked, self._reading, read=f"the policies for {self.cluster.name}")
         else:
-            found = trace_plan(self._plan, asked, self._reading)
+            found = trace_objects(bundle, asked, read=f"the manifests for {on}, {bundle.target.title}")
         self.asked.append(trace_text(found, places(self._config.root)))
         return found
+
+    def _one(self, name: str) -> Bundle:
+        """The bundle of a cluster, or of the one cluster that a target means."""
+        if self.cluster.target.name == name and name not in self._config.clusters:
+            return self._bundle(self.cluster)
+        found = [one.name for one in self._config.clusters.values() if one.target.name == name]
+        if name not in self._config.clusters and len(found) > 1:
+            message = f"several clusters have the target {name!r}"
+            raise ConfigError([Diagnostic("MESH051", message, help=f"name one of them: {', '.join(found)}")])
+        return self._of(name)[0]
 
     def _of(self, name: str) -> list[Bundle]:
         """The bundles of a cluster, or of every cluster of a target."""

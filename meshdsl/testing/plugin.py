@@ -24,9 +24,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """``--mesh-cluster`` and ``--mesh-path``, and the same in the configuration of pytest."""
     group = parser.getgroup("meshdsl", "policies under test")
     group.addoption("--mesh-cluster", metavar="NAME", help="the cluster that the fixture mesh asks about")
-    group.addoption("--mesh-path", metavar="DIR", help="where the configuration of meshdsl is")
+    group.addoption("--mesh-path", metavar="DIR", help="where the configuration of meshdsl is, from here")
     parser.addini("mesh_cluster", "the cluster that the fixture mesh asks about; by default the first")
-    parser.addini("mesh_path", "where the configuration of meshdsl is; by default the root directory of pytest")
+    parser.addini("mesh_path", "where the configuration of meshdsl is; by default above the file of the test")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -47,8 +47,9 @@ def _meshes() -> dict[tuple[Path, str], MeshFixture]:
 def mesh(request: pytest.FixtureRequest, _meshes: dict[tuple[Path, str], MeshFixture]) -> MeshFixture:
     """The policies of a cluster, to be asked what happens to a request. Loaded once in a run of pytest.
 
-    The folder is that of the marker, of ``--mesh-path``, of ``mesh_path`` in pytest's configuration, or pytest's root
-    directory; the cluster that of the marker, of ``--mesh-cluster``, of ``mesh_cluster``, or the first one of the
+    The configuration is the nearest one above the file of the test. Elsewhere it is looked for by the marker's ``path``
+    or ``mesh_path`` in pytest's configuration, from pytest's root directory, and by ``--mesh-path``, from the working
+    directory. The cluster is that of the marker, of ``--mesh-cluster``, of ``mesh_cluster``, or the first one of the
     configuration.
     """
     from meshdsl.diagnostics import MeshdslError
@@ -59,13 +60,11 @@ def mesh(request: pytest.FixtureRequest, _meshes: dict[tuple[Path, str], MeshFix
     if marker and (marker.args or given.keys() - {"cluster", "path"}):
         pytest.fail("the marker mesh takes cluster=… and path=…, by name", pytrace=False)
     config = request.config
-    said = {
-        name: given.get(name) or config.getoption(f"mesh_{name}") or config.getini(f"mesh_{name}") for name in _SAID
-    }
-    folder = (config.rootpath / str(said["path"] or ".")).resolve()
+    folder = _folder(request, given.get("path"))
+    cluster = given.get("cluster") or config.getoption("mesh_cluster") or config.getini("mesh_cluster")
     if not folder.exists():
         pytest.fail(f"there is no folder {folder}: the fixture mesh looks there for the configuration", pytrace=False)
-    key = (folder, str(said["cluster"] or ""))
+    key = (folder, str(cluster or ""))
     try:
         loaded = _meshes.get(key) or MeshFixture.load(*key)
     except MeshdslError as error:
@@ -76,7 +75,15 @@ def mesh(request: pytest.FixtureRequest, _meshes: dict[tuple[Path, str], MeshFix
     return loaded
 
 
-_SAID = ("cluster", "path")
+def _folder(request: pytest.FixtureRequest, marked: str | None) -> Path:
+    """Where the configuration is looked for, there and above."""
+    config = request.config
+    option, said = config.getoption("mesh_path"), config.getini("mesh_path")
+    if marked:
+        return (config.rootpath / marked).resolve()
+    if option:
+        return (config.invocation_params.dir / str(option)).resolve()
+    return (config.rootpath / str(said)).resolve() if said else request.path.parent
 
 
 def _said(error: MeshdslError, base: Path) -> str:

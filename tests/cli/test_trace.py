@@ -124,6 +124,10 @@ def test_a_path_alone_is_got_and_the_folder_may_follow(project: Path) -> None:
         (("--from", "prod/web", "--to", "prod/api", "GET", "items"), "does not begin with a slash"),
         (("--from", "prod/web", "--to", "prod/api", "/", "-H", "x"), "no colon"),
         (("--to", "prod/api", "/"), "--from"),
+        ((*ASK[1:], "/", "--context", "x"), "--live"),
+        ((*ASK[1:], "/", "--live", "--against", ".", "--cluster", "istio"), "exclude each other"),
+        ((*ASK[1:], "/", "--live"), "--cluster"),
+        ((*ASK[1:], "/", "--timeout", "nan"), "seconds"),
     ],
 )
 def test_bad_questions_have_their_own_answers(project: Path, arguments: tuple[str, ...], words: str) -> None:
@@ -133,7 +137,14 @@ def test_bad_questions_have_their_own_answers(project: Path, arguments: tuple[st
     assert done.stdout == ""
 
 
-def test_a_path_that_meshes_normalise_differently_is_unknown_to_the_policies(project: Path) -> None:
-    done = meshdsl(*ASK, "/a//b", cwd=project)
+def test_the_role_needs_no_request(project: Path) -> None:
+    done = meshdsl("trace", "--show-rbac", "--cluster", "istio", cwd=project)
+    assert done.returncode == 0
+    assert "envoyfilters" in done.stdout
+
+
+@pytest.mark.parametrize("path", ["/a//b", "/a/../b", "/a%2fb", "/st%61tic", "/a%2e%2e/b"])
+def test_a_path_that_meshes_normalise_differently_is_unknown_to_the_policies(project: Path, path: str) -> None:
+    done = meshdsl(*ASK, path, cwd=project)
     assert done.returncode == 3
     assert "normalised by each mesh in its own way" in done.stdout

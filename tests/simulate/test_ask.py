@@ -69,6 +69,11 @@ def test_a_port_is_a_number_or_a_name_after_the_service_or_beside_it(plan: Plan)
     assert question(plan, "prod/web", "prod/bytes") == Request(Caller("prod", "front"), "prod/bytes", 5432)
 
 
+def test_a_header_may_be_empty_and_an_encoded_path_is_one(plan: Plan) -> None:
+    found = question(plan, "prod/web", "prod/api", "GET", "/a%20b", headers=("x-empty:",))
+    assert (found.path, found.headers) == ("/a%20b", {"x-empty": ""})
+
+
 WRONG: dict[str, tuple[Callable[[Plan], Any], str, str]] = {
     "a service nobody knows": (lambda p: question(p, "prod/web", "prod/apy", "GET", "/"), "MESH071", "prod/api"),
     "a service without its namespace": (lambda p: question(p, "prod/web", "api", "GET", "/"), "MESH071", "prod/api"),
@@ -87,6 +92,16 @@ WRONG: dict[str, tuple[Callable[[Plan], Any], str, str]] = {
     "a header that is none": (
         lambda p: question(p, "prod/web", "prod/api", "GET", "/", headers=("a b: c",)), "MESH905", "",
     ),
+    "a header whose value is no text": (
+        lambda p: question(p, "prod/web", "prod/api", "GET", "/", headers={"a": 1}), "MESH905", "",  # type: ignore[dict-item]
+    ),
+    "the host": (lambda p: question(p, "prod/web", "prod/api", "GET", "/", headers=("Host: x",)), "MESH905", "host"),
+    "a pseudo header": (
+        lambda p: question(p, "prod/web", "prod/api", "GET", "/", headers=(":authority: x",)), "MESH905", "host",
+    ),
+    "a stray percent sign": (lambda p: question(p, "prod/web", "prod/api", "GET", "/a%zz"), "MESH903", "percent"),
+    "no port after the colon": (lambda p: question(p, "prod/web", "prod/api:", "GET", "/"), "MESH904", "8080"),
+    "an account of any namespace": (lambda p: caller(p, "account:*/x"), "MESH901", "account:NAMESPACE/NAME"),
     "a header given twice": (
         lambda p: question(p, "prod/web", "prod/api", "GET", "/", headers=("a: 1", "A: 2")), "MESH906", "",
     ),

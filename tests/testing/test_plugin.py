@@ -87,6 +87,47 @@ def test_the_cluster_is_the_first_or_that_of_the_option_the_marker_or_the_config
     assert "1 passed" in run(tmp_path, marked, "--strict-markers").stdout
 
 
+def test_the_configuration_is_the_nearest_one_above_the_test(tmp_path: Path) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    inner = tmp_path / "examples" / "inner"
+    inner.mkdir(parents=True)
+    run(inner, SHARE.replace("90", "50").replace("10}", "50}"))
+    (tmp_path / "meshdsl.toml").write_text('name = "outer"\npolicies = "nowhere"\n\n[clusters.a]\ntarget = "istio"\n')
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "examples/inner"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert "1 passed" in done.stdout, done.stdout
+    done = subprocess.run(
+        [*command, "--mesh-path", "."],
+        cwd=inner.parent.parent,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "'nowhere'" in done.stdout
+
+
+def test_a_target_is_the_cluster_of_the_test_or_the_only_one(tmp_path: Path) -> None:
+    test = """
+import pytest
+
+def test_own(mesh):
+    assert mesh.request("prod/web", "prod/api", on="istio").versions == {"v1": 50, "v2": 50}
+    assert mesh.request("prod/web", "prod/api", on="linkerd").versions == {"v1": 90, "v2": 10}
+
+@pytest.mark.mesh(cluster="prod")
+def test_which(mesh):
+    mesh.request("prod/web", "prod/api", on="istio")
+"""
+    more = '\n[clusters.other]\ntarget = "istio"\nenvironment = { percent = 1 }\n'
+    run(tmp_path, test)
+    (tmp_path / "meshdsl.toml").write_text(CONFIG + more)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "test_mesh.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert "1 failed, 1 passed" in done.stdout, done.stdout
+    assert "several clusters have the target 'istio'" in done.stdout
+
+
 def test_a_failure_shows_the_trace(tmp_path: Path) -> None:
     done = run(tmp_path, SHARE)
     assert "GET / from prod/web to prod/api:8080" in done.stdout
