@@ -48,8 +48,17 @@ class Trace:
 
     @property
     def verdict(self) -> Verdict:
-        """Allowed, denied, without a route, or unknown."""
-        return self.answer.verdict
+        """Allowed, denied, without a route, or unknown.
+
+        Where the rules of access are routes (Linkerd), a request that none of them takes is denied, with 404.
+        """
+        return Verdict.DENIED if self._is_refused_by_routes else self.answer.verdict
+
+    @property
+    def _is_refused_by_routes(self) -> bool:
+        """Whether it is the callee's side that has no route for it: the caller's has one, or is none."""
+        has_side = self.request.by_name and not self.request.caller.is_plain
+        return self.answer.verdict is Verdict.NO_ROUTE and (self.traffic is not None or not has_side)
 
     @property
     def traffic(self) -> Traffic | None:
@@ -118,7 +127,7 @@ class Trace:
     @property
     def status(self) -> int | None:
         """The status with which the mesh itself always answers; None where the service answers or nothing is said."""
-        if self.verdict is Verdict.NO_ROUTE:
+        if self.answer.verdict is Verdict.NO_ROUTE:
             return 404
         traffic = self.traffic
         if not self.allowed or traffic is None:
