@@ -20,7 +20,7 @@ from meshdsl.report.trace_json import trace_json
 from meshdsl.report.trace_text import places, trace_text
 from meshdsl.simulate.ask import QuestionError, question
 from meshdsl.simulate.trace import Trace, outcome, trace_objects, trace_plan
-from meshdsl.simulate.words import MESH, Request, Verdict
+from meshdsl.simulate.words import Request, Verdict
 
 if TYPE_CHECKING:
     from meshdsl.compare.live import Scope
@@ -203,13 +203,11 @@ def _compared(found: Trace, meant: Trace) -> str:
     """Whether the policies mean the same, in a line."""
     if Verdict.UNKNOWN in (found.verdict, meant.verdict):
         return ""
-    if found.verdict is meant.verdict is Verdict.DENIED or _told(found) == _told(meant):
+    told = ["verdict"]
+    if meant.allowed:
+        told += ["versions", "services", "deadline", "status"]
+        # How a mesh retries where that is left to it is its own affair.
+        told += [] if meant.tries is None else ["tries"]
+    if all(getattr(found, name) == getattr(meant, name) for name in told):
         return ""
     return f"\n  the policies mean: {outcome(meant)}\n"
-
-
-def _told(one: Trace) -> tuple[object, ...]:
-    """What must be the same; how a mesh retries where that is left to it is its own affair."""
-    traffic = one.traffic
-    left = traffic is not None and traffic.retry == MESH
-    return one.verdict, one.versions, one.services, None if left else one.tries, one.deadline, one.status
