@@ -4,8 +4,8 @@ One event loop serves all pods, so that there is one record of which try of whic
 HTTP/1.1 and HTTP/2 in plain text on every port, as the first bytes have it.
 
 A request carries ``x-echo-id``, by which its tries are counted, and may carry ``x-echo``, JSON: ``status`` (answer with
-it), ``grpc`` (answer with that grpc-status), ``sleep`` (seconds before the answer), ``reset`` (cut the connection),
-``times`` (do so for that many tries; without it, for all).
+it), ``grpc`` (answer with that grpc-status), ``headers`` (in the answer, too), ``sleep`` (seconds before the answer),
+``reset`` (cut the connection; over HTTP/2 the stream, with that error code), ``times`` (do so for that many tries; without it, for all), ``port`` (do so on that port alone).
 """
 
 from __future__ import annotations
@@ -96,24 +96,24 @@ class _Answer:
     headers: Fields
     body: bytes
     sleep: float = 0
-    reset: bool = False
+    reset: int = 0
 
 
 def _answer(echo: Echo, pod: str, port: int, method: str, path: str, headers: dict[str, str]) -> _Answer:
     """What it is told to answer; ``x-echo-pod`` says who does."""
     number = echo.record(Try(pod, port, echo.now(), method, path, headers))
     told: dict[str, Any] = json.loads(headers.get("x-echo", "{}"))
-    if number > told.get("times", number):
+    if number > told.get("times", number) or port != told.get("port", port):
         told = {}
     said = json.dumps({"pod": pod, "method": method, "path": path, "headers": headers, "tries": number}).encode()
     kind = "application/json"
-    fields = []
+    fields = list(told.get("headers", {}).items())
     if "grpc" in told:
         said, kind = b"", "application/grpc"
         fields.append(("grpc-status", str(told["grpc"])))
     fields += [("x-echo-pod", pod), ("content-type", kind), ("content-length", str(len(said)))]
     body = b"" if method == "HEAD" else said
-    return _Answer(told.get("status", 200), fields, body, told.get("sleep", 0), told.get("reset", False))
+    return _Answer(told.get("status", 200), fields, body, told.get("sleep", 0), int(told.get("reset", 0)))
 
 
 class _Connection(asyncio.Protocol):
@@ -229,7 +229,7 @@ class _Http2:
         if self._asked.pop(stream, None) is None:
             return  # the caller has given it up
         if answer.reset:
-            self._state.reset_stream(stream, error_code=2)
+            self._state.reset_stream(stream, error_code=answer.reset)
         else:
             self._state.send_headers(
                 stream, [(":status", str(answer.status)), *answer.headers], end_stream=not answer.body

@@ -26,7 +26,10 @@ SUPPORT: Final[Mapping[Feature, Support]] = {
     Feature.RETRY_PER_TRY_TIMEOUT: exact(),
     Feature.RETRY_BACKOFF: exact(),
     Feature.RETRY_NONE: exact("written as attempts: 0, since the mesh retries twice by default, whatever the method"),
-    Feature.BREAKER_POOL: exact("limits of each calling proxy; what is above them is answered with 503 at once"),
+    Feature.BREAKER_POOL: exact(
+        "limits of each calling proxy, and the same again before each pod, for all callers together; what is above them"
+        " is answered with 503 at once"
+    ),
     Feature.BREAKER_OUTLIER: exact(
         "each calling proxy ejects by itself; where nodes have regions and zones, Istio also prefers pods near the"
         " caller as soon as there is a breaker with ejection"
