@@ -203,6 +203,9 @@ def _compared(found: Trace, meant: Trace) -> str:
     """Whether the policies mean the same, in a line."""
     if Verdict.UNKNOWN in (found.verdict, meant.verdict):
         return ""
+    redirects = [one.traffic.redirect for one in (found, meant) if one.traffic is not None]
+    if len(redirects) == 2 and redirects[0] is not None and redirects[0] == redirects[1]:
+        return ""  # whether a caller who may not is sent away or refused is the mesh's affair (semantics §3 Redirect)
     told = ["verdict"]
     if meant.allowed:
         told += ["versions", "services", "deadline", "status"]
