@@ -27,7 +27,7 @@ from meshdsl.compiler import build as compile_for
 from meshdsl.diagnostics import CompileError, Diagnostic, MeshdslError, OutputError
 from meshdsl.loading.load import PolicyFiles, read
 from meshdsl.report.diff_report import diff_report
-from meshdsl.report.diff_words import VIEWS, DiffDocument, DiffFormat, View, differs, meanings, number
+from meshdsl.report.diff_words import VIEWS, DiffDocument, DiffFormat, View, differs, meanings, number, unseen
 
 STREAM = "-"
 GIT = "git:"
@@ -73,27 +73,43 @@ def diff(console: Console, choice: Choice, options: Options) -> int:
     """Run the command.
 
     Returns:
-        0 if nothing differs, 1 if something does, 3 if something could not be told. With ``fail_on`` only the named
-        risks are a 1. What is not known wins over what differs: it could be anything.
+        0 if nothing differs, 1 if something does, 3 if something could not be told: policies that do not compile are
+        no difference. With ``fail_on`` only the named risks are a 1. What is not known wins over what differs: it
+        could be anything.
 
     Raises:
-        MeshdslError: the policies are wrong, or nothing could be compared.
+        click.UsageError: the options do not go together.
+        OutputError: the report could not be written.
+        MeshdslError: there is no role to print.
     """
+    _check(options)
+    fail_on = _risks(options.fail_on)
+    names: list[str] = []
     try:
         with no_collection():
-            return _diff(console, choice, options)
+            found = project(choice)
+            names += [job.name for job in found.jobs]
+            return _diff(console, choice, options, found, fail_on)
     except MeshdslError as error:
-        if options.format != "json":
+        if error.exit_code == 1:
+            error.exit_code = 3
+        if isinstance(error, OutputError) or options.show_rbac:
             raise
-        # One schema for whatever this command prints.
-        console.write(diff_report("json", DiffDocument((), base=str(Path.cwd()), diagnostics=error.diagnostics)))
+        _nothing(console, DiffDocument((), failed=tuple(names), diagnostics=error.diagnostics), options)
+        console.note(f"Nothing could be told, so the exit code is {error.exit_code}")
         return error.exit_code
 
 
-def _diff(console: Console, choice: Choice, options: Options) -> int:
-    _check(options)
-    fail_on = _risks(options.fail_on)
-    found = project(choice)
+def _nothing(console: Console, document: DiffDocument, options: Options) -> None:
+    """The report of a run that could not tell anything: nobody must find an older one in its place."""
+    document = replace(document, base=str(Path.cwd()))
+    if options.format == "text" and not _to_file(options):
+        console.report(document.diagnostics)
+    else:
+        _show(console, document, options)
+
+
+def _diff(console: Console, choice: Choice, options: Options, found: Project, fail_on: frozenset[Risk]) -> int:
     with Progress(2 + 2 * len(found.jobs), shown=console.verbosity >= 0) as progress, ExitStack() as stack:
         live = None if options.show_rbac else _live(console, found, options, stack)
         progress.step("loading policies")
@@ -114,6 +130,8 @@ def _diff(console: Console, choice: Choice, options: Options) -> int:
         diagnostics=(*warnings, *side.notes, *(found for one in compared for found in one.diagnostics)),
         show_foreign=options.show_foreign,
         config=found.config,
+        failed=tuple(job.name for (job, _), one in zip(bundles, compared, strict=True) if one.report is None),
+        command=_command(choice, options),
     )
     _show(console, document, options)
     code = _exit_code(document, fail_on, failed=any(one.failed for one in compared))
@@ -121,9 +139,24 @@ def _diff(console: Console, choice: Choice, options: Options) -> int:
     return code
 
 
+def _command(choice: Choice, options: Options) -> str:
+    """What was asked, for a reader of a part of the answer."""
+    import shlex
+
+    parts = ["meshdsl", "diff", *([choice.path] if choice.path else [])]
+    parts += [part for name in choice.clusters for part in ("--cluster", name)]
+    given = (("--target", choice.target), ("--context", options.context), ("--against", options.against))
+    parts += [part for name, value in given if value for part in (name, value)]
+    flags = ("server_side", "adopt", "show_foreign", "pods")
+    parts += [f"--{flag.replace('_', '-')}" for flag in flags if getattr(options, flag)]
+    return shlex.join(parts)
+
+
 def _check(options: Options) -> None:
     if options.against is None:
         return
+    if not options.against:
+        raise click.UsageError("--against is empty: it takes a folder, a file, '-' or git:REVISION")
     for given, name, why in (
         (options.context, "--context", "names a live cluster"),
         (options.server_side, "--server-side", "asks a live cluster"),
@@ -237,16 +270,18 @@ def _compared(side: Side, bundles: Iterable[tuple[Job, Bundle]], progress: Progr
         raise failed
 
 
+def _to_file(options: Options) -> bool:
+    return options.output is not None and options.output != STREAM
+
+
 def _show(console: Console, document: DiffDocument, options: Options) -> None:
-    to_file = options.output is not None and options.output != STREAM
-    if options.format not in _DOCUMENTS:
+    if options.format not in _DOCUMENTS or _to_file(options):
         # Said first, so that the difference is what stays in sight.
-        console.output_taken = True
+        console.format, console.output_taken = "text", True
         console.report(document.diagnostics)
-    coloured = options.format == "text" and not to_file and colours(error_stream=False)
-    shown = document if options.format in _DOCUMENTS | {"html"} else replace(document, diagnostics=())
-    text = diff_report(options.format, shown, colour=coloured)
-    if to_file:
+    coloured = options.format == "text" and not _to_file(options) and colours(error_stream=False)
+    text = diff_report(options.format, document, colour=coloured)
+    if _to_file(options):
         write_file(Path(str(options.output)), text)
     else:
         console.write(text)
@@ -302,8 +337,13 @@ def _line(document: DiffDocument, fail_on: frozenset[Risk], code: int) -> str:
     objects = sum(len(report.objects) for report in reports)
     meant = sum(map(meanings, reports))
     parts = [f"{number(objects, 'object')} differ{'s' if objects == 1 else ''}"] if objects else []
+    if "fields" not in document.views:
+        hidden = unseen([change for report in reports for change in report.objects], document.views)
+        parts = [hidden] if hidden else []
     parts += [f"{number(meant, 'change')} of meaning"] if meant else []
-    line = f"Compared {number(len(reports), 'cluster')}: {', '.join(parts) or 'no differences'}"
+    clusters = number(len(reports) + len(document.failed), "cluster")
+    done = f"{len(reports)} of {clusters}" if document.failed else clusters
+    line = f"Compared {done}: {', '.join(parts) or 'no differences'}"
     found = sorted({finding.risk.value for report in reports for finding in report.risks if finding.risk in fail_on})
     if found:
         line += f"; fails on {', '.join(found)}"

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 from meshdsl.compare.access.sentences import Together, together
 from meshdsl.compare.report import Action, DiffReport, ObjectChange, PolicyChange, Risk, RiskFinding
+from meshdsl.diagnostics import Severity
+from meshdsl.report.diff_failures import failure_line, failures
 from meshdsl.report.diff_words import (
     MASK,
     RISK_CODES,
@@ -122,7 +124,9 @@ def page(document: DiffDocument) -> str:
         style_hash=_hash(style),
         script_hash=_hash(script),
         version=VERSION,
-        heading=", ".join(section.title for section in sections) or "nothing was compared",
+        heading=", ".join([*document.failed, *(section.title for section in sections)]) or "nothing was compared",
+        failures=[(one.what, tuple(map(failure_line, one.findings))) for one in failures(document)],
+        warnings=[one for one in document.diagnostics if one.severity is not Severity.ERROR],
     )
 
 
@@ -159,7 +163,7 @@ def _section(report: DiffReport, document: DiffDocument) -> Section:
     return Section(
         report,
         title(report),
-        summary(report),
+        summary(report, document.views),
         tuple(tile for tile in tiles if tile[2]),
         cards,
         tuple((change, one_line("; ".join(words))) for change, words in said),

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from meshdsl.compare.live import Unknown
 from meshdsl.compare.report import Absent, Action, DiffReport, FieldChange, FieldPath, ObjectChange
 from meshdsl.diagnostics import Origin
+from meshdsl.report.diff_failures import is_complete
 from meshdsl.report.diff_words import RISK_CODES, UNKNOWN_CODE, DiffDocument, differs
 from meshdsl.report.finding import findings, shown
 from meshdsl.report.json_report import diagnostic_json
@@ -29,6 +30,7 @@ def document(given: DiffDocument) -> str:
         "meshdsl": VERSION,
         "command": "diff",
         "summary": _summary(given),
+        "failed": list(given.failed),
         "clusters": [_cluster(report, given) for report in given.reports],
         "diagnostics": [diagnostic_json(finding) for finding in findings(given.diagnostics, given.base)],
     }
@@ -40,7 +42,9 @@ def _summary(given: DiffDocument) -> Mapping[str, Json]:
     risks = Counter(finding.risk for report in given.reports for finding in report.risks)
     return {
         "different": any(differs(report, given.views) for report in given.reports),
-        "clusters": len(given.reports),
+        "complete": is_complete(given),
+        "clusters": len(given.reports) + len(given.failed),
+        "failed": len(given.failed),
         "compared": sum(report.compared for report in given.reports),
         **{action.value: actions[action] for action in Action},
         "risks": {risk.value: risks[risk] for risk in sorted(risks)},

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from meshdsl.compare.access.sentences import together
 from meshdsl.compare.report import Action, DiffReport, ObjectChange
+from meshdsl.report.diff_failures import failure_line, failures
 from meshdsl.report.diff_words import (
     SIGNS,
     DiffDocument,
@@ -36,7 +37,7 @@ from meshdsl.report.escape import escaped, one_line
 LIMIT = 60_000
 """Characters of the whole text."""
 
-_NOTE_ROOM = 300
+_NOTE_ROOM, _COMMAND_ROOM = 200, 1000
 _VIEWS, _FIELDS = 1, 2
 """Ranks of blocks; headings, risks and what is not known have 0."""
 
@@ -58,16 +59,18 @@ class _Block:
 
 def text(document: DiffDocument) -> str:
     """All comparisons."""
-    blocks = [block for report in document.reports for block in _report(report, document)]
+    blocks = [*_failed(document), *(block for report in document.reports for block in _report(report, document))]
     if sum(len(block.text) for block in blocks) <= LIMIT:
         return "".join(block.text for block in blocks)
-    return _cut(blocks)
+    return _cut(blocks, document.command)
 
 
-def _cut(blocks: Sequence[_Block]) -> str:
+def _cut(blocks: Sequence[_Block], command: str) -> str:
     """As many blocks as fit, in their order: the risks of the last cluster before the fields of the first."""
     kept: set[int] = set()
-    room = LIMIT - _NOTE_ROOM
+    whole = f" The whole of it is in `{_code(command)} --format html --output diff.html`."
+    whole = whole if len(whole) <= _COMMAND_ROOM else ""
+    room = LIMIT - _NOTE_ROOM - _COMMAND_ROOM
     for index in sorted(range(len(blocks)), key=lambda index: blocks[index].rank):
         if len(blocks[index].text) <= room:
             kept.add(index)
@@ -75,13 +78,21 @@ def _cut(blocks: Sequence[_Block]) -> str:
     left_out = sum(block.counts for index, block in enumerate(blocks) if index not in kept)
     note = (
         f"\n> **Cut at {LIMIT:,} characters: {number(left_out, 'entry', 'entries')} of this difference are not shown"
-        " here.** The whole of it is in `meshdsl diff --format html --output diff.html`.\n"
+        f" here.**{whole}\n"
     )
     return "".join(blocks[index].text for index in sorted(kept)) + note
 
 
+def _failed(document: DiffDocument) -> Iterator[_Block]:
+    """First of all: without it, the rest would be taken for the whole answer."""
+    for failed in failures(document):
+        yield _Block(f"## meshdsl diff: ⛔ {escaped(failed.what)}\n\n")
+        yield from (_Block(f"- {escaped(failure_line(found))}\n", counts=True) for found in failed.findings)
+        yield _Block("\n")
+
+
 def _report(report: DiffReport, document: DiffDocument) -> Iterator[_Block]:
-    yield _Block(f"## meshdsl diff: {escaped(title(report))}\n\n{escaped(summary(report))}.\n")
+    yield _Block(f"## meshdsl diff: {escaped(title(report))}\n\n{escaped(summary(report, document.views))}.\n")
     yield from _risks(report, document)
     if report.unknown:
         yield _Block("\n### Not known\n\n")

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from meshdsl.compare.access.sentences import together
 from meshdsl.compare.report import Action, DiffReport, ObjectChange
+from meshdsl.report.diff_failures import failure_line, failures
 from meshdsl.report.diff_words import (
     SIGNS,
     DiffDocument,
@@ -42,7 +43,8 @@ _STYLES = {"+": _GREEN, "-": _RED, "~": _YELLOW, "!": _BOLD + _RED, "@": _CYAN}
 def text(document: DiffDocument, *, colour: bool) -> str:
     """All comparisons, a blank line between them."""
     writer = _Writer(document, colour=colour)
-    return "\n".join("".join(f"{line}\n" for line in writer.report(report)) for report in document.reports)
+    parts = [writer.failed(), *(writer.report(report) for report in document.reports)]
+    return "\n".join(filter(None, ("".join(f"{line}\n" for line in part) for part in parts)))
 
 
 class _Writer:
@@ -58,8 +60,13 @@ class _Writer:
     def signed(self, sign: str, words: str) -> str:
         return self.paint(_STYLES.get(sign, ""), f"{sign} {one_line(words)}")
 
+    def failed(self) -> Iterator[str]:
+        for failed in failures(self.document):
+            yield self.paint(_BOLD + _RED, f"! {one_line(failed.what)}")
+            yield from (f"  {one_line(failure_line(found))}" for found in failed.findings)
+
     def report(self, report: DiffReport) -> Iterator[str]:
-        yield f"{self.paint(_BOLD, one_line(title(report)) + ':')} {one_line(summary(report))}"
+        yield f"{self.paint(_BOLD, one_line(title(report)) + ':')} {one_line(summary(report, self.document.views))}"
         yield from self.risks(report)
         yield from self.unknown(report)
         if "policy" in self.document.views:

@@ -47,7 +47,8 @@ VERBS: Final = {
     Action.CONFLICT: "not ours",
 }
 
-RISK_CODES: Final = {risk: f"MESH{861 + number}" for number, risk in enumerate(Risk)}
+# The numbers after those of the first nine were taken when more risks came.
+RISK_CODES: Final = {risk: f"MESH{(861 if number < 9 else 871) + number}" for number, risk in enumerate(Risk)}
 UNKNOWN_CODE: Final = "MESH870"
 
 MASK: Final = "(masked)"
@@ -70,6 +71,8 @@ class DiffDocument:
         diagnostics: warnings of what was compiled, and clusters that could not be compared.
         show_foreign: whether fields that others set are shown.
         config: the line of the configuration that says where the policies are; None without a configuration.
+        failed: names of the clusters that could not be compared; ``diagnostics`` say why.
+        command: that the report answers, without format and output, so that a reader can be sent to it again.
     """
 
     reports: Sequence[DiffReport]
@@ -79,6 +82,8 @@ class DiffDocument:
     diagnostics: tuple[Diagnostic, ...] = ()
     show_foreign: bool = False
     config: Origin | None = None
+    failed: tuple[str, ...] = ()
+    command: str = "meshdsl diff"
 
 
 def differs(report: DiffReport, views: Iterable[View]) -> bool:
@@ -118,9 +123,18 @@ def counts(objects: Iterable[ObjectChange]) -> str:
     )
 
 
-def summary(report: DiffReport) -> str:
+def unseen(objects: Iterable[ObjectChange], views: Sequence[View]) -> str:
+    """That objects differ where the views do not show it; empty if none does."""
+    total = sum(1 for _ in objects)
+    if not total:
+        return ""
+    which = "this view does" if len(views) == 1 else "these views do"
+    return f"{number(total, 'object')} {'differs' if total == 1 else 'differ'} in fields, which {which} not show"
+
+
+def summary(report: DiffReport, views: Sequence[View] = VIEWS) -> str:
     """One comparison in one line."""
-    parts = [counts(report.objects)]
+    parts = [counts(report.objects) if "fields" in views else unseen(report.objects, views)]
     if not report.objects:
         meant = meanings(report)
         # A change of meaning without one of an object is rare: two objects may say the same.
@@ -363,7 +377,4 @@ def remarks(change: ObjectChange) -> list[str]:
     """Everything that is said of an object beside its fields."""
     texts = [owner_note(change)] if owner_note(change) else []
     texts += ["only some of its fields are ours"] if change.partial else []
-    texts += [
-        f"the cluster's {change.ref.kind} has no {path_text(path)}: it would be dropped" for path in change.dropped
-    ]
     return [*texts, *change.notes]

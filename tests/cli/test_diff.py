@@ -160,7 +160,10 @@ def test_an_object_that_is_no_longer_produced_would_be_deleted(built: Path) -> N
 def test_only_the_view_that_is_asked_for_is_a_difference(built: Path) -> None:
     change(built, "percent=10", "percent=25")
     arguments = ("diff", "--against", "out/one", "--cluster", "one")
-    assert meshdsl(*arguments, "--view", "access", cwd=built).returncode == 0
+    done = meshdsl(*arguments, "--view", "access", cwd=built)
+    assert done.returncode == 0
+    for said in (done.stdout, done.stderr):
+        assert "1 object differs in fields, which this view does not show" in said
     assert meshdsl(*arguments, "--view", "access", "--view", "policy", cwd=built).returncode == 1
 
 
@@ -192,6 +195,75 @@ def test_every_format_is_written_to_a_file_as_it_is_printed(built: Path, format:
     if format == "json":
         as_json(printed)
     assert not [path for path in built.iterdir() if path.name.startswith(".report")]
+
+
+@pytest.mark.parametrize("format", DIFF_FORMATS)
+@pytest.mark.parametrize("wrong", ["policies", "configuration", "dump", "revision"])
+def test_what_cannot_be_told_leaves_no_older_report(repository: Path, format: str, wrong: str) -> None:
+    output = repository / "report"
+    output.write_text("an older report: no differences")
+    against, code, words = "git:HEAD", 3, "200"
+    if wrong == "policies":
+        change(repository, "percent=10", "percent=200")
+    elif wrong == "configuration":
+        (repository / "meshdsl.toml").write_text('name = "shop"\n[clusters.one]\ntarget = "istoi"\n')
+        code, words = 2, "istoi"
+    elif wrong == "dump":
+        against, words = "nowhere", "nowhere"
+    else:
+        change(repository, "percent=10", "percent=200")
+        commit(repository)
+        change(repository, "percent=200", "percent=10")
+    arguments = ("diff", "--cluster", "one", "--against", against, "--format", format)
+    done = meshdsl(*arguments, "--output", "report", cwd=repository)
+    assert (done.returncode, done.stdout) == (code, ""), done.stderr
+    text = output.read_text()
+    assert words in text
+    assert "an older report" not in text
+    assert words in done.stderr
+    assert done.stderr.endswith(f"Nothing could be told, so the exit code is {code}\n")
+    # At a terminal standard error has said it all.
+    assert meshdsl(*arguments, cwd=repository).stdout == ("" if format == "text" else text)
+    if format in ("json", "sarif"):
+        document = json.loads(text)
+    if format == "json":
+        SCHEMA.validate(document)
+        summary = document["summary"]
+        assert (summary["complete"], summary["different"]) == (False, False)
+        assert document["failed"] == ([] if wrong == "configuration" else ["one"])
+
+
+def test_the_step_of_the_documents_fails_where_nothing_could_be_told(repository: Path) -> None:
+    documents = (ROOT / "docs" / "diff.md").read_text()
+    (step,) = [line for line in documents.splitlines() if "--output diff.md" in line]
+    command = step.removeprefix("- run: ").replace("meshdsl ", f"'{sys.executable}' -m meshdsl ")
+    command = command.replace("git:origin/main", "git:main")
+
+    def run() -> int:
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        return subprocess.run(["sh", "-c", command], cwd=repository, env=environment, capture_output=True).returncode
+
+    assert run() == 0
+    wider(repository)
+    assert run() == 0
+    change(repository, "percent=25", "percent=250")
+    assert run() != 0
+
+
+def test_a_cluster_that_could_not_be_compared_is_counted_and_named(built: Path) -> None:
+    (built / "out" / "two" / "prod" / "api.yaml").write_text("a: [1\n")
+    for name in ("text", "markdown", "html", "sarif", "github"):
+        done = meshdsl("diff", "--against", "out", "--format", name, "--output", "report", cwd=built)
+        assert done.returncode == 3, done.stderr
+        assert "Compared 1 of 2 clusters: " in done.stderr
+        text = (built / "report").read_text()
+        assert "MESH82" in text
+        assert "two" in text
+    document = as_json(meshdsl("diff", "--against", "out", "--format", "json", cwd=built))
+    assert document["failed"] == ["two"]
+    assert [one["cluster"] for one in document["clusters"]] == ["one"]
+    summary = {name: document["summary"][name] for name in ("complete", "clusters", "failed", "unknown")}
+    assert summary == {"complete": False, "clusters": 2, "failed": 1, "unknown": 0}
 
 
 def test_a_report_that_cannot_be_written_is_said(built: Path) -> None:
@@ -271,7 +343,7 @@ def test_a_revision_that_does_not_compile_is_said_to_be_the_one(repository: Path
 def test_policies_that_are_wrong_now_are_no_matter_of_the_revision(repository: Path) -> None:
     change(repository, "percent=10", "percent=200")
     done = meshdsl("diff", "--against", "git:HEAD", cwd=repository)
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert "policies/shop.py:8: error" in done.stderr
     assert "HEAD" not in done.stderr
 
@@ -386,6 +458,7 @@ def test_a_folder_without_manifests_is_said(shop: Path, path: str) -> None:
         (["--against", "git:HEAD", "--show-rbac"], "--show-rbac is for a live cluster"),
         (["--against", "out", "--pods"], "--pods asks a live cluster"),
         (["--fail-on", "widened-acces", "--against", "out"], "Did you mean 'widened-access'?"),
+        (["--against", ""], "--against is empty"),
         (["--context", "x"], "choose one with --cluster; there are one, two"),
         ([], "these clusters have no context: one, two"),
         (["--against", "policies"], "choose one with --cluster; there are one, two"),

@@ -13,7 +13,7 @@ import pytest
 
 from meshdsl.compare.live import Kind, Scope, Unknown
 from meshdsl.compare.report import AccessChange, Action, DiffReport, ObjectChange, PolicyChange, Risk, RiskFinding
-from meshdsl.diagnostics import Origin
+from meshdsl.diagnostics import Diagnostic, Origin
 from meshdsl.manifest import ObjectRef
 from meshdsl.report.diff_markdown import LIMIT
 from meshdsl.report.diff_report import diff_report
@@ -65,8 +65,7 @@ def test_text_shows_risks_first_then_the_short_views_then_every_field() -> None:
 def test_text_shows_a_changed_object_as_a_diff_of_its_fields() -> None:
     lines = shown("text", replace(rich(), objects=(rich().objects[2],))).splitlines()
     start = lines.index("~ HTTPRoute prod/api (gateway.networking.k8s.io/v1)  policies/shop.py:41")
-    assert lines[start + 1 : start + 12] == [
-        "  # the cluster's HTTPRoute has no spec.rules[0].retry: it would be dropped",
+    assert lines[start + 1 : start + 11] == [
         "  # 6 pods have these labels",
         "  @@ spec.rules[0].backendRefs[name=api-v1]",
         "  - weight: 90",
@@ -87,6 +86,40 @@ def test_without_differences_text_is_one_line() -> None:
 def test_what_is_not_known_is_no_agreement() -> None:
     report = replace(empty(), unknown=rich().unknown)
     assert "no difference in what could be read; 1 not known" in shown("text", report)
+
+
+def unreachable(*compared: DiffReport, **others: Any) -> dict[str, Any]:
+    found = Diagnostic("MESH804", "context us cannot be asked", reason="the API server cannot be reached", target="us")
+    return {"reports": compared, "failed": ("us",), "diagnostics": (found,), **others}
+
+
+@pytest.mark.parametrize("format", get_args(DiffFormat))
+def test_a_cluster_that_could_not_be_compared_is_in_every_format(format: DiffFormat) -> None:
+    text = diff_report(format, DiffDocument(**unreachable(rich())))
+    assert "context us cannot be asked" in text
+    assert "the API server cannot be reached" in text
+    if format in FOR_PEOPLE:
+        # In the page, the head has its title.
+        assert text.index("us could not be compared") < text.rindex("prod-eu")
+        assert text.count("context us cannot be asked") == 1
+
+
+@pytest.mark.parametrize("format", FOR_PEOPLE)
+def test_a_report_of_nothing_says_so_and_why(format: DiffFormat, base: Path) -> None:
+    wrong = Diagnostic("MESH113", "percent is 200", Origin(str(base / "shop.py"), 2), help="at most 100")
+    text = diff_report(format, DiffDocument((), diagnostics=(wrong,), failed=("eu", "us"), base=str(base)))
+    for words in ("nothing could be told of eu and us", "shop.py:2", "percent is 200", "at most 100"):
+        assert words in text
+    assert "othing was compared" not in text.partition("<body>")[2]
+
+
+@pytest.mark.parametrize("format", FOR_PEOPLE)
+def test_objects_that_differ_in_a_view_that_is_not_shown_are_said_to(format: DiffFormat) -> None:
+    one = replace(empty(), objects=(created_policy(),))
+    assert "1 object differs in fields, which this view does not show" in shown(format, one, views=("policy",)).lower()
+    both = replace(empty(), objects=(created_policy(),) * 2)
+    words = "2 objects differ in fields, which these views do not show"
+    assert words in shown(format, both, views=("policy", "access")).lower()
 
 
 @pytest.mark.parametrize("view", ["policy", "access", "fields"])
@@ -181,6 +214,13 @@ def test_markdown_fits_a_comment_and_says_what_is_missing(count: int) -> None:
     assert int(missing[1].replace(",", "")) == 2 * count - text.count("<details>")
     # The short views of the last cluster come before the fields of the first.
     assert text.count("### Risks") == text.count("### Access") == 2
+
+
+def test_the_note_of_a_cut_names_the_command_that_shows_the_whole() -> None:
+    command = "meshdsl diff --cluster prod-eu --against 'git:a b'"
+    text = shown("markdown", many(2000), command=command)
+    assert f"`{command} --format html --output diff.html`" in text
+    assert len(shown("markdown", many(2000), command=f"meshdsl diff --against {'x' * 100_000}")) <= LIMIT
 
 
 def test_markdown_that_fits_is_not_cut() -> None:

@@ -31,7 +31,9 @@ def test_everything_that_a_comparison_can_hold_is_in_the_schema() -> None:
     assert [cluster["cluster"] for cluster in document["clusters"]] == ["prod-eu", "dev"]
     assert document["summary"] == {
         "different": True,
+        "complete": False,
         "clusters": 2,
+        "failed": 0,
         "compared": 96,
         "create": 1,
         "update": 3,
