@@ -350,3 +350,10 @@ def test_6_5_on_a_service_it_is_for_its_workload_alone() -> None:
     plan = Meant(api, job, Proxy(api, enrolled=False))
     asked = [Request(WEBS, f"prod/{name}", 80, "GET", "/") for name in ("api", "job")]
     assert [plan.one(one, lambda answer: answer.mtls, on="meant on istio") for one in asked] == [False, True]
+
+
+def test_4_12_a_pods_address_does_not_get_around_the_rules_of_a_waypoint() -> None:
+    meant = Meant(API, WEB, STRICT, Allow(API, callers=(WEB,), methods=("GET",)))
+    for reading in meant.of("ambient"):
+        assert reading.answer(get()).allowed
+        assert not reading.answer(get(by_name=False)).allowed

@@ -34,7 +34,7 @@ from meshdsl.model.types import RetryOn
 from meshdsl.simulate.attempts import any_backoff, time_line
 from meshdsl.simulate.words import MESH as LEFT_TO_MESH
 from meshdsl.simulate.words import OUTSIDE, Request, Retries
-from tests.simulate.meant import API, MANY, MESHES, PROD, WEB, Meant, codes, codes_everywhere, get, many
+from tests.simulate.meant import API, JOB, JOBS, MANY, MESHES, PROD, WEB, Meant, codes, codes_everywhere, get, many
 
 CANARY = Canary(API, stable="v1", canary="v2", percent=10)
 OTHER = Service("other", PROD, ports=API.ports, port=8080, versions=("v1", "v2"))
@@ -408,3 +408,12 @@ def test_3_redirect_2_no_other_policy_about_requests_applies() -> None:
 def test_3_redirect_3_a_redirect_to_the_url_that_was_asked_for_is_an_error() -> None:
     assert codes_everywhere(API, Redirect(API.route("r", path="/a/*"), path="/a")) == {"MESH412"}
     Meant(API, WEB, Redirect(API.route("r", path="/a/*"), path="/b"))
+
+
+def test_3_redirect_4_who_may_not_is_sent_away_or_refused_and_never_let_through() -> None:
+    meant = Meant(API, WEB, JOB, Redirect(API.route("r", path="/r"), path="/new"), Allow(API, callers=(WEB,)))
+    for mesh in MESHES:
+        for reading in meant.of(mesh):
+            answer = reading.answer(get("/r", caller=JOBS))
+            assert not answer.allowed or (answer.traffic is not None and answer.traffic.redirect is not None)
+            assert not (answer.traffic is not None and answer.traffic.backends)
