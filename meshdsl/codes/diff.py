@@ -24,8 +24,10 @@ _RISKS: tuple[Page, ...] = (
     Page(
         "MESH863",
         "Moved traffic",
-        "A large part of a service's requests goes to another version, all at once. Move it in smaller steps, or make "
-        "sure that the version that receives it has enough replicas. `--fail-on moved-traffic` makes a run fail on it.",
+        "A large part of a service's requests goes to another version, all at once: the share of a version changes by "
+        "more than 20 percentage points, from 33 % to 70 % for instance, but not from 60 % to 70 %. Move it in "
+        "smaller steps, or make sure that the version that receives it has enough replicas. `--fail-on moved-traffic` "
+        "makes a run fail on it.",
     ),
     Page(
         "MESH864",
@@ -64,11 +66,12 @@ _RISKS: tuple[Page, ...] = (
     ),
     Page(
         "MESH869",
-        "A field that the cluster would drop",
-        "The definition of this kind in the cluster has no such field, so that the API server would leave it out, or "
-        "refuse the object. The usual case is a Gateway API of the standard channel, which has no `retry`. Install "
-        "the definitions that the profile of the cluster names, or change the profile. `--fail-on dropped-field` "
-        "makes a run fail on it.",
+        "A field that the cluster does not know",
+        "The definition of this kind in the cluster has no such field. A server-side apply of the object is refused as "
+        "a whole, with everything else that it says, so no view counts on any of it; a client-side apply would leave "
+        "the field out without a word. The usual case is a Gateway API of the standard channel, which has no `retry`. "
+        "Install the definitions that the profile of the cluster names, or change the profile. `--fail-on "
+        "dropped-field` makes a run fail on it.",
     ),
 )
 """In the order of :class:`meshdsl.compare.report.Risk`."""
@@ -146,4 +149,17 @@ _OTHERS: tuple[Page, ...] = (
     ),
 )
 
-PAGES = (*_RISKS, *_OTHERS)
+_MORE_RISKS: tuple[Page, ...] = (
+    Page(
+        "MESH880",
+        "An object that an apply would overwrite",
+        "An object of a name that the policies make is there, and it is not ours: somebody else made it, or another "
+        "set of policies. `meshdsl diff` leaves it alone, and so does its `--format script`. Any other apply does not: "
+        "with the field manager `meshdsl` it overwrites what another set of policies has applied with the same "
+        "manager, and no conflict stops it; what others have set is a conflict that `--force-conflicts` overwrites, "
+        "which Argo CD and Flux ask for by themselves. Choose another name, or, if the object is to be ours, "
+        "`--adopt`. `--fail-on overwritten-object` makes a run fail on it.",
+    ),
+)
+
+PAGES = (*_RISKS, *_OTHERS, *_MORE_RISKS)

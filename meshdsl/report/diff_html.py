@@ -52,6 +52,9 @@ _WORDS: Final = {
 }
 
 _ABOUT_CALLERS: Final = ("AuthorizationPolicy", "PeerAuthentication", "Server", "Namespace")
+_ABOUT_TRAFFIC: Final = ("DestinationRule", "VirtualService", "TrafficSplit")
+"""What lets nobody in, and keeps nobody out."""
+_OF_CALLERS: Final = (Risk.WIDENED_ACCESS, Risk.WEAKENED_MTLS, Risk.REMOVED_FENCE)
 
 _CLOSED_FROM = 60
 """Objects of one comparison from which their fields are folded: a page of thousands of rows is slow to lay out."""
@@ -201,9 +204,12 @@ def _concerns(finding: RiskFinding, change: ObjectChange) -> bool:
     """Whether a risk is about an object: it names it, the same line asks for both, or it has its service's name."""
     if finding.subject == str(change.ref):
         return True
+    about_callers = finding.risk in _OF_CALLERS
     if finding.origins and change.origins:
-        return finding.origins[0] in change.origins
-    about_callers = finding.risk in (Risk.WIDENED_ACCESS, Risk.WEAKENED_MTLS, Risk.REMOVED_FENCE)
+        # One line may ask for several objects: that of a service does for all of them.
+        others = _ABOUT_TRAFFIC if about_callers else _ABOUT_CALLERS
+        is_mode = finding.risk is Risk.WEAKENED_MTLS and change.ref.kind == "DestinationRule"
+        return finding.origins[0] in change.origins and (is_mode or change.ref.kind not in others)
     is_about = about_callers == (change.ref.kind in _ABOUT_CALLERS)
     return is_about and finding.subject == f"{change.ref.namespace}/{change.ref.name}"
 
@@ -228,7 +234,7 @@ def _rows(change: ObjectChange) -> Iterator[Row]:
         yield from (Row(before=visible(line)) for line in yaml_lines(change.live))
     elif change.action is Action.CONFLICT:
         yield from _rows_of(beside(yaml_lines(change.live), yaml_lines(change.ours)))
-    for hunk in hunks(change.fields):
+    for hunk in hunks(change):
         yield Row(heading=one_line(hunk.where) or "(the object)")
         for pairs, note in hunk.rows:
             yield from _rows_of(pairs)

@@ -158,7 +158,7 @@ def _lines(change: ObjectChange) -> Iterator[str]:
         yield from (f"+ {one_line(line)}" for line in yaml_lines(change.ours))
     elif change.action is Action.DELETE:
         yield from (f"- {one_line(line)}" for line in yaml_lines(change.live))
-    for hunk in hunks(change.fields):
+    for hunk in hunks(change):
         yield f"@@ {one_line(hunk.where)} @@"
         for pairs, note in hunk.rows:
             yield from (f"{sign} {one_line(line)}" for sign, line in signed_lines(pairs))

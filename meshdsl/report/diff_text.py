@@ -120,7 +120,7 @@ class _Writer:
             yield from (f"  {self.signed('+', line)}" for line in yaml_lines(change.ours))
         elif change.action is Action.DELETE:
             yield from (f"  {self.signed('-', line)}" for line in yaml_lines(change.live))
-        for hunk in hunks(change.fields):
+        for hunk in hunks(change):
             yield f"  {self.paint(_CYAN, '@@ ' + one_line(hunk.where))}" if hunk.where else "  @@"
             for pairs, note in hunk.rows:
                 yield from (f"  {self.signed(sign, line)}" for sign, line in signed_lines(pairs))

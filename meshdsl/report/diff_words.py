@@ -30,6 +30,7 @@ from meshdsl.compare.report import (
 )
 from meshdsl.diagnostics import Diagnostic, Origin
 from meshdsl.render import MAX_DEPTH, render
+from meshdsl.report.diff_places import rule_name
 from meshdsl.report.escape import visible
 from meshdsl.report.finding import at, shown
 from meshdsl.values import Json
@@ -292,10 +293,11 @@ class Hunk:
     rows: tuple[tuple[tuple[Pair, ...], str], ...]
 
 
-def hunks(fields: Iterable[FieldChange]) -> Iterator[Hunk]:
+def hunks(change: ObjectChange) -> Iterator[Hunk]:
     """Changed fields, in their order, under the paths that they lie in."""
-    for where, group in groupby(fields, key=lambda field: field.path[:-1]):
-        yield Hunk(path_text(where), tuple(_row(field) for field in group))
+    for where, group in groupby(change.fields, key=lambda field: field.path[:-1]):
+        rule = rule_name(change, where)
+        yield Hunk(f"{path_text(where)} ({rule})" if rule else path_text(where), tuple(_row(field) for field in group))
 
 
 def _row(field: FieldChange) -> tuple[tuple[Pair, ...], str]:

@@ -129,6 +129,12 @@ CASES: list[tuple[str, list[Any], list[Any], list[str]]] = [
         ["prod/web may now also GET every path except /v1/* of prod/api"],
     ),
     (
+        "every path but some is gone",
+        [let("GET")],
+        [let("GET", paths=("/healthz",))],
+        ["prod/web may no longer GET any path except /healthz of prod/api"],
+    ),
+    (
         "a port more",
         [let(ports=(80,)), let(callers=(admin,))],
         [let(ports=(80,)), let("GET", ports=(81,)), let(callers=(admin,))],

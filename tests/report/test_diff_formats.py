@@ -12,12 +12,22 @@ from typing import Any, get_args
 import pytest
 
 from meshdsl.compare.live import Kind, Scope, Unknown
-from meshdsl.compare.report import AccessChange, Action, DiffReport, ObjectChange, PolicyChange, Risk, RiskFinding
+from meshdsl.compare.report import (
+    AccessChange,
+    Action,
+    DiffReport,
+    FieldChange,
+    ObjectChange,
+    PolicyChange,
+    Risk,
+    RiskFinding,
+)
 from meshdsl.diagnostics import Diagnostic, Origin
 from meshdsl.manifest import ObjectRef
 from meshdsl.report.diff_markdown import LIMIT
 from meshdsl.report.diff_report import diff_report
 from meshdsl.report.diff_words import DiffDocument, DiffFormat, path_text, yaml_lines
+from meshdsl.values import Json
 from tests.report.samples import body, created_policy, empty, origin, rich
 
 FOR_PEOPLE: tuple[DiffFormat, ...] = ("text", "markdown", "html")
@@ -67,13 +77,13 @@ def test_text_shows_a_changed_object_as_a_diff_of_its_fields() -> None:
     start = lines.index("~ HTTPRoute prod/api (gateway.networking.k8s.io/v1)  policies/shop.py:41")
     assert lines[start + 1 : start + 11] == [
         "  # 6 pods have these labels",
-        "  @@ spec.rules[0].backendRefs[name=api-v1]",
+        "  @@ spec.rules[0].backendRefs[name=api-v1] (rest)",
         "  - weight: 90",
         "  + weight: 75",
-        "  @@ spec.rules[0].backendRefs[name=api-v2]",
+        "  @@ spec.rules[0].backendRefs[name=api-v2] (rest)",
         "  - weight: 10",
         "  + weight: 25",
-        "  @@ spec.rules[0]",
+        "  @@ spec.rules[0] (rest)",
         "  + retry:",
         "  +   attempts: 3",
     ]
@@ -342,6 +352,53 @@ def test_an_object_bears_the_risks_that_it_is_about() -> None:
         "widened-access",
         "removed-breaker breaking-order",
     ]
+
+
+def test_an_object_that_lets_nobody_in_does_not_bear_a_risk_of_callers() -> None:
+    line = origin(5, "Service")
+    rule = ObjectRef("networking.istio.io/v1", "DestinationRule", "prod", "api")
+    policy = ObjectRef("security.istio.io/v1", "AuthorizationPolicy", "prod", "api-allow")
+    objects = tuple(
+        ObjectChange(ref, Action.CREATE, ours=body(ref.kind, ref.name), origins=line) for ref in (rule, policy)
+    )
+
+    def badges(risk: Risk) -> list[str]:
+        found = RiskFinding(risk, "prod/api", "something", line)
+        page = shown("html", replace(empty(), objects=objects, risks=(found,)))
+        cards = page.split('<details class="card')[1:]
+        return [card.split('class="kind">')[1].split("<")[0] for card in cards if f'data-risk="{risk}"' in card]
+
+    assert badges(Risk.WIDENED_ACCESS) == ["AuthorizationPolicy"]
+    assert badges(Risk.REMOVED_FENCE) == ["AuthorizationPolicy"]
+    assert badges(Risk.MOVED_TRAFFIC) == ["DestinationRule"]
+    # A DestinationRule has the mode of the client's side.
+    assert badges(Risk.WEAKENED_MTLS) == ["DestinationRule", "AuthorizationPolicy"]
+
+
+def test_a_rule_without_a_name_is_named_by_what_it_matches() -> None:
+    matches: list[Json] = [
+        {
+            "method": "POST",
+            "path": {"type": "Exact", "value": "/orders"},
+            "headers": [{"name": "x-canary", "value": "1"}],
+        },
+        {"path": {"type": "PathPrefix", "value": "/v1"}},
+    ]
+    bodies = [
+        body("HTTPRoute", "api", spec={"rules": [{"matches": matches, "timeouts": {"request": t}}]}) for t in "12"
+    ]
+    where = ("spec", "rules", 0, "timeouts", "request")
+    ref = ObjectRef("gateway.networking.k8s.io/v1", "HTTPRoute", "prod", "api")
+    change = ObjectChange(ref, Action.UPDATE, (FieldChange(where, "1", "2"),), bodies[0], bodies[1])
+    for format_ in FOR_PEOPLE:
+        text = shown(format_, replace(empty(), objects=(change,)))
+        assert "spec.rules[0].timeouts (POST /orders x-canary; /v1*)" in text
+    named = body("HTTPRoute", "api", spec={"rules": [{"name": "orders", "matches": matches}]})
+    for ours, live, said in ((named, named, "timeouts (orders)\n"), (named, bodies[0], "timeouts\n")):
+        one = replace(change, ours=ours, live=live)
+        assert f"spec.rules[0].{said}" in shown("text", replace(empty(), objects=(one,)))
+    odd = body("HTTPRoute", "api", spec={"rules": "none"})
+    assert "spec.rules[0].timeouts\n" in shown("text", replace(empty(), objects=(replace(change, ours=odd, live=odd),)))
 
 
 def test_risks_of_one_line_are_said_once_for_its_services() -> None:

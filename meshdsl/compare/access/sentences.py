@@ -81,7 +81,8 @@ def change_of(service: Compared, row: Row, *, widened: bool) -> AccessChange:
     methods, paths = _methods(service.space, row.methods), service.space.paths.words(row.paths)
     named = bool(methods) and not methods[0].startswith(EXCEPT)
     what = listed(methods, "or") if named else "call"
-    where = f"{listed(paths)} of {subject}" if paths else f"any path of {subject}" if named else subject
+    shown = paths if widened else tuple(map(_any, paths))
+    where = f"{listed(shown)} of {subject}" if paths else f"any path of {subject}" if named else subject
     nobody = not widened and callers in (("everyone",), ("everyone in the mesh",))
     sentence = f"{_who_may(service, row, callers, widened=widened)} {what} {where}"
     if nobody:
@@ -103,6 +104,14 @@ def change_of(service: Compared, row: Row, *, widened: bool) -> AccessChange:
     return AccessChange(
         service.name, widened, callers, row.ports, methods, paths, _of_new(service, sentence), conditions
     )
+
+
+def _any(path: str) -> str:
+    """What no request may do is done on no path: "any" of them, where "every" would say that some may be left."""
+    for word in ("every path", "every other path"):
+        if path.startswith(word):
+            return path.replace("every", "any", 1)
+    return path
 
 
 def _of_new(service: Compared, sentence: str) -> str:
