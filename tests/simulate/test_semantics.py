@@ -90,6 +90,7 @@ def test_0_2b_a_refused_request_is_403_and_404_on_linkerd_where_rules_look_at_re
         assert {one.answer(get("/b")).verdict for one in meant.of(mesh)} == {verdict}
         to_job = Request(JOBS, "prod/job", 80, "GET", "/")
         assert {one.answer(to_job).verdict for one in meant.of(mesh)} == {Verdict.DENIED}
+    assert not meant.allows(get("/b"))
 
 
 # -------------------------------------------------------------------------------------------------------- §1 subjects

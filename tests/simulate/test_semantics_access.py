@@ -207,8 +207,8 @@ def test_4_8_a_declared_probe_is_let_in_by_exact_path_with_get_where_the_mesh_mu
 
 def test_4_9a_rules_are_enforced_whoever_calls_and_however() -> None:
     meant = Meant(API, WEB, Allow(API, callers=(WEB,)))
-    for by_name in (True, False):
-        assert [meant.allows(get(caller=who, by_name=by_name)) for who in (WEBS, JOBS, OUTSIDE)] == [True, False, False]
+    assert let_in(meant, WEBS, JOBS, OUTSIDE) == [True, False, False]
+    assert [meant.allows(get(caller=who, by_name=False)) for who in (JOBS, OUTSIDE)] == [False, False]
 
 
 def test_4_9b_a_rule_about_what_is_edited_is_an_error() -> None:
@@ -281,7 +281,8 @@ def test_5_4_without_a_policy_the_default_of_the_mesh_holds() -> None:
 
 def test_5_5_strict_and_access_rules_are_errors_on_what_is_kept_out_of_the_mesh() -> None:
     out = Proxy(PROD, enrolled=False)
-    assert codes_everywhere(API, WEB, STRICT, out) == {"MESH413"}
+    for strict in (STRICT, MutualTls(Mesh(), mode="strict"), MutualTls(API, mode="strict")):
+        assert codes_everywhere(API, WEB, strict, out) == {"MESH413"}
     assert codes_everywhere(API, WEB, Allow(API, callers=(WEB,)), out) == {"MESH405"}
 
 
