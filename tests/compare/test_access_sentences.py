@@ -261,9 +261,7 @@ def test_a_service_that_comes_or_goes_is_said() -> None:
     rest, open_, closed = model(inventory=without), model(), model(Allow(pay, callers=(web,)))
     assert [c.sentence for c in access.changes(closed, rest)] == ["prod/payments is gone: nobody may call it"]
     assert [c.sentence for c in access.changes(rest, open_)] == ["prod/payments is new: everyone may call it"]
-    assert [c.sentence for c in access.changes(rest, closed)] == [
-        "prod/payments is new: prod/web may call it"
-    ]
+    assert [c.sentence for c in access.changes(rest, closed)] == ["prod/payments is new: prod/web may call it"]
 
 
 def test_probes_are_left_to_the_mesh_and_shown_between_plans() -> None:
