@@ -101,12 +101,13 @@ class LiveSide:
             asked = (*scopes, *of_pods(scopes)) if self.pods else scopes
             snapshot = cluster.snapshot(asked, Interest(bundle.manifests))
             refused: tuple[Diagnostic, ...] = ()
+            written = bundle
             if self.server_side:
                 bundle, refused = answered(cluster, bundle, snapshot)
         report = diff(bundle, snapshot, adopt=self.adopt, show_foreign=self.show_foreign)
         against = f"context {context}" if context else cluster.name
         if self.server_side:
-            against += ", as its API server answers"
+            against += who_says(written, bundle)
         named = replace(report, cluster=job.name, against=against)
         return Compared(named, tuple(one.on(job.name) for one in refused), failed=bool(refused))
 
@@ -147,6 +148,17 @@ def answered(cluster: Cluster, bundle: Bundle, snapshot: Snapshot) -> tuple[Bund
         elif manifest.ref.namespace not in created:
             refused.append(_refused(manifest, answer))
     return replace(bundle, manifests=tuple(manifests)), (*map(_forbidden, lacking, lacking.values()), *refused)
+
+
+def who_says(written: Bundle, answers: Bundle) -> str:
+    """How far the objects are what the API server answers (:func:`answered`), for the title of a report."""
+    total = len(written.manifests)
+    told = sum(new is not old for new, old in zip(answers.manifests, written.manifests, strict=True))
+    if told == total:
+        return ", as its API server answers"
+    if told:
+        return f", as its API server answers for {told} of {total} objects"
+    return ", as written: its API server answered for no object"
 
 
 _NOT_ALLOWED = re.compile(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from meshdsl import Istio, Namespace, Proxy, Service, Timeout, Workload, build
-from meshdsl.cli.diff_sides import OfflineSide, answered
+from meshdsl.cli.diff_sides import OfflineSide, answered, who_says
 from meshdsl.cli.project import Job
 from meshdsl.compare.kinds import OF_TARGET
 from meshdsl.compare.live import Applied, Keep, LiveObject, Scope, Snapshot, Unknown
@@ -68,6 +68,20 @@ def test_each_object_becomes_what_the_server_answers_asked_concurrently() -> Non
         assert not {"resourceVersion", "uid", "managedFields"} & set(manifest.body["metadata"])  # type: ignore[arg-type]
         assert "status" not in manifest.body
     assert [manifest.ref for manifest in asked.manifests] == [manifest.ref for manifest in given.manifests]
+
+
+@pytest.mark.parametrize(
+    ("refused", "said"),
+    [
+        ((), ", as its API server answers"),
+        (("VirtualService",), ", as its API server answers for 1 of 2 objects"),
+        (("VirtualService", "Namespace"), ", as written: its API server answered for no object"),
+    ],
+)
+def test_a_title_claims_no_answer_that_the_server_did_not_give(refused: tuple[str, ...], said: str) -> None:
+    given = bundle()
+    answers, _ = answered(FakeCluster(*refused), given, Snapshot((PROD,)))
+    assert who_says(given, answers) == said
 
 
 def test_a_refusal_is_said_at_the_line_that_asks_for_the_object() -> None:
