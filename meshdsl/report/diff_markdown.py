@@ -121,12 +121,12 @@ def _report(report: DiffReport, document: DiffDocument) -> Iterator[_Block]:
 def _risks(report: DiffReport, document: DiffDocument) -> Iterator[_Block]:
     if not report.risks:
         return
-    yield _Block("\n### Risks\n\n| Risk | What | Where |\n| --- | --- | --- |\n")
+    # A list: the columns of a table are one word wide on a telephone.
+    yield _Block("\n### Risks\n\n")
     for finding in risk_rows(report):
         mark = "⛔" if finding.risk in document.fail_on else "⚠️"
-        where = place(finding.origins, document.base)
-        cells = (f"{mark} **{finding.risk}**", escaped(finding.sentence), f"`{_code(where)}`" if where else "")
-        yield _Block(f"| {' | '.join(cells)} |\n", counts=True)
+        where = _where(place(finding.origins, document.base))
+        yield _Block(f"- {mark} **{finding.risk}**: {escaped(finding.sentence)}{where}\n", counts=True)
 
 
 def _list(name: str, rows: list[str], note: str) -> Iterator[_Block]:
@@ -171,7 +171,7 @@ def _where(where: str) -> str:
 
 
 def _code(text: str) -> str:
-    return one_line(text).replace("`", "'").replace("|", "\\|")
+    return one_line(text).replace("`", "'")
 
 
 def _html(text: str) -> str:

@@ -119,7 +119,8 @@ def _effects(name: str, without: ServiceAccess, beside_it: ServiceAccess, kind: 
     if without.ports == beside_it.ports:
         return
     found = list(Comparison(name, without, beside_it, mixed=False).changes())
-    yield from (effect(change) for change in found if change.widened)
+    widened = [change for change in found if change.widened]
+    yield from (effect(one) for one in widened if not any(_holds(other, one) for other in widened))
     narrowed = [change for change in found if not change.widened]
     if kind == "PeerAuthentication":
         return  # a mode that is stricter than ours refuses what is nobody's: that is no news
@@ -127,6 +128,14 @@ def _effects(name: str, without: ServiceAccess, beside_it: ServiceAccess, kind: 
         yield _REFUSES
     else:
         yield from map(effect, narrowed)
+
+
+def _holds(more: AccessChange, less: AccessChange) -> bool:
+    """Whether a row says all of another one: every request, of callers of whom the other names fewer."""
+    limits = (more.methods, more.paths, more.ports, more.conditions)
+    if any(limits) or len(more.callers) != 1 or len(less.callers) != 1:
+        return False
+    return less.callers[0].startswith(tuple(f"{more.callers[0]} {word} " for word in ("except", "and", "in")))
 
 
 def instead(what: str, without: AccessModel, now: AccessModel) -> tuple[str, ...]:
