@@ -14,7 +14,7 @@ from typing import Any, Final
 from meshdsl.compiler import Bundle
 from meshdsl.plan.intent import Plan, Port, Protocol, Service
 from meshdsl.plan.rights import Access
-from meshdsl.simulate.allowances import expected, verdicts
+from meshdsl.simulate.allowances import arriving, expected, verdicts
 from meshdsl.simulate.inventory import Inventory
 from meshdsl.simulate.plan import PlanReading
 from meshdsl.simulate.readings import reading_of
@@ -114,7 +114,7 @@ def agree(
         partial += [derived.partial] if derived.partial else []
         for request in derived.requests:
             asked.add(request.service)
-            meant = plan.answer(request)
+            meant = plan.answer(arriving(request, bundle.target.name))
             found += disagreements(request, meant, readings, bundle.target, plan.service(request.service).intent)
     declared = len(asked & {str(one) for one in bundle.plan.services})
     return Agreement(f"{bundle.target.title} {bundle.target.version}", declared, count, tuple(found), tuple(partial))

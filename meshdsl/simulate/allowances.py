@@ -4,6 +4,9 @@ One function for each feature whose row of the support table says that the mesh 
 gives what that mesh makes of it, so that an approximation is held to its note: whatever else differs is a
 disagreement. A function does nothing for policies that do not ask for its feature; that an approximation was accepted
 is certain, since otherwise nothing would have been compiled.
+
+Beside them stands what ``docs/semantics.md`` leaves to the mesh by itself: whether a caller that calls a pod's address
+comes with its identity (§5.3).
 """
 
 from __future__ import annotations
@@ -16,11 +19,13 @@ from typing import Final
 from meshdsl.plan.features import Feature
 from meshdsl.plan.intent import Service
 from meshdsl.simulate.plan import RuleMeaning
-from meshdsl.simulate.words import Answer, Request, Retries, Traffic, Verdict
+from meshdsl.simulate.words import OUTSIDE, Answer, Request, Retries, Traffic, Verdict
 from meshdsl.targets.base import Target, TargetName
 
 OfTraffic = Callable[[Traffic], Traffic]
 """What is meant, to what the mesh makes of it."""
+OfRequest = Callable[[Request], Request]
+"""What is asked, to the request as which the mesh judges it."""
 OfVerdict = Callable[[Request, Service, Answer], frozenset[Verdict] | None]
 """The verdicts that a mesh may give to a request, given what is meant; None if only that one."""
 
@@ -116,6 +121,22 @@ TRAFFIC: Final[Mapping[TargetName, Mapping[Feature, OfTraffic]]] = {
 """By mesh and feature, in the order in which they are applied."""
 
 
+# ----------------------------------------------------------------------------------------------------------- callers
+
+
+def _without_identity_by_address(request: Request) -> Request:
+    """Istio: a sidecar knows no service by a pod's address, and passes such a call on in plain text (measured)."""
+    return request if request.by_name else replace(request, caller=OUTSIDE)
+
+
+CALLERS: Final[Mapping[TargetName, OfRequest | None]] = {
+    "istio": _without_identity_by_address,
+    "ambient": None,  # ztunnel knows pods by their addresses
+    "linkerd": None,  # so does the caller's proxy
+}
+"""By mesh."""
+
+
 # ----------------------------------------------------------------------------------------------------------- access
 
 
@@ -157,6 +178,12 @@ VERDICTS: Final[Mapping[TargetName, Mapping[Feature, OfVerdict]]] = {
     "linkerd": {Feature.ALLOW_HTTP: _404_or_probe},
 }
 """By mesh and feature."""
+
+
+def arriving(request: Request, mesh: TargetName) -> Request:
+    """The request as which a mesh judges one: the caller may have lost its identity on the way."""
+    change = CALLERS[mesh]
+    return request if change is None else change(request)
 
 
 @lru_cache(maxsize=4096)  # many requests of one rule, with different callers and headers, mean the same

@@ -233,7 +233,8 @@ class IstioReading:
         mutual = True
         for target in targets:
             for door in self.doors(target.backend, http=http):
-                secured = door.is_mutual(request.caller, target.tls, target.where)
+                # A call to a pod's address leaves the caller's sidecar as it came, in plain text (measured).
+                secured = request.by_name and door.is_mutual(request.caller, target.tls, target.where)
                 mutual = mutual and secured
                 token = self.others.token_of(arriving, door.namespace, door.pod, ()) if http else ""
                 alike = (id(door.gate), door.mtls.mode, door.kept_out, secured, token)
@@ -252,7 +253,7 @@ class IstioReading:
         reader = Reader.REQUESTS if http else Reader.BYTES
         gate = self.authorization.at_pod(namespace, pod, port, reader)
         mtls = self.authentication.of(namespace, pod, port)
-        return Door(namespace, pod, port, mtls, gate, self.enrolment.kept_out.get(namespace, ""))
+        return Door(namespace, pod, port, mtls, gate, self.enrolment.without(namespace, pod))
 
 
 def _admits(door: Door, seen: Seen, token: str, *, secured: bool) -> bool:

@@ -18,6 +18,7 @@ import meshdsl
 from meshdsl.compiler import Bundle
 from meshdsl.plan.intent import Plan
 from meshdsl.simulate.agree import disagreements, readings_of, request_words, with_undeclared
+from meshdsl.simulate.allowances import arriving
 from meshdsl.simulate.plan import PlanReading
 from meshdsl.simulate.requests import requests_of
 from meshdsl.simulate.words import Request
@@ -74,7 +75,8 @@ def meshes_agree(bundle: Bundle, tally: Tally) -> None:
     readings = readings_of(bundle, plan.inventory)
     for request in _requests(whole, tally):
         service = plan.service(request.service).intent
-        for found in disagreements(request, plan.answer(request), readings, bundle.target, service):
+        meant = plan.answer(arriving(request, bundle.target.name))
+        for found in disagreements(request, meant, readings, bundle.target, service):
             raise AssertionError(f"{bundle.target.title} {bundle.target.version}: {found}")
 
 

@@ -27,6 +27,7 @@ from meshdsl import (
     Workload,
 )
 from meshdsl.simulate.agree import agree
+from meshdsl.simulate.allowances import arriving
 from meshdsl.simulate.words import OUTSIDE, Caller, Request
 from tests.simulate.meant import (
     API,
@@ -262,13 +263,33 @@ def test_5_2_permissive_takes_both() -> None:
     assert let_in(meant, WEBS, OUTSIDE) == [True, True]
 
 
-def test_5_3_it_is_a_decision_of_the_callee_and_callers_in_the_mesh_use_mtls() -> None:
+def test_5_3a_it_is_a_decision_of_the_callee() -> None:
     meant = Meant(API, WEB, JOB, MutualTls(FRONT, mode="strict"))
     assert let_in(meant, OUTSIDE) == [True]
     assert not meant.allows(Request(OUTSIDE, "front/web", 80, "GET", "/"))
+
+
+def test_5_3b_callers_in_the_mesh_that_call_by_name_use_mtls() -> None:
+    meant = Meant(API, WEB, JOB, MutualTls(FRONT, mode="strict"))
     assert [meant.one(get(caller=who), lambda answer: answer.mtls) for who in (WEBS, OUTSIDE)] == [True, False]
     for mode in ("strict", "permissive"):
         assert Meant(API, WEB, MutualTls(API, mode=mode)).one(get(), lambda answer: answer.mtls)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("policy", [MutualTls(API, mode="strict"), Allow(API, callers=(WEB,))], ids=["mtls", "allow"])
+def test_5_3c_who_calls_a_pods_address_comes_without_its_identity_on_istio_alone(policy: object) -> None:
+    meant = Meant(API, WEB, policy)
+    called = get(by_name=False)
+    answers = {mesh: [reading.answer(called) for reading in meant.of(mesh)] for mesh in MESHES}
+    assert {mesh: {one.allowed for one in found} for mesh, found in answers.items()} == {
+        "istio": {False},
+        "ambient": {True},
+        "linkerd": {True},
+    }
+    assert [one.mtls for one in answers["istio"]] == [False]
+    assert all(
+        reading.answer(arriving(called, "istio")).allowed is False for reading in meant.of("what is meant on istio")
+    )
 
 
 def test_5_4_without_a_policy_the_default_of_the_mesh_holds() -> None:
