@@ -14,7 +14,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 TARGETS = ("istio", "ambient", "linkerd")
 DIFF_FORMATS = ("text", "json", "markdown", "sarif", "github", "html")
 RISKS = """widened-access, weakened-mtls, moved-traffic, removed-breaker, removed-timeout,
-  unsafe-retries, removed-fence, breaking-order, dropped-field"""
+  unsafe-retries, removed-fence, breaking-order, dropped-field, overwritten-object"""
 """As :class:`meshdsl.compare.report.Risk` has them, which takes too long to import for ``--help``."""
 VIEWS = ("policy", "access", "fields")
 

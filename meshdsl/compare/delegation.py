@@ -200,6 +200,20 @@ def settled(ours: Any, theirs: Any) -> Any:
     return theirs
 
 
+def kept(ours: Mapping[str, Any], live: Mapping[str, Any], driver: Driver) -> Mapping[str, Any] | None:
+    """What may be written to an object while a tool drives it: ours, with the weights that are there.
+
+    Returns:
+        None if the tool owns more than weights of it, so that nobody but the tool can write it.
+    """
+    mine, theirs, _ = masked(ours, live, driver)
+    for whole, without in ((ours, mine), (live, theirs)):
+        if _unweighed(plain(whole.get("spec"))) != _unweighed(without.get("spec")):
+            return None
+    found: Mapping[str, Any] = settled(plain(live), mine)
+    return found
+
+
 _MOVED: Final = ("weight",)
 
 

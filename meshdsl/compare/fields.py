@@ -59,6 +59,7 @@ class Comparison:
         changes: what differs.
         foreign: what others set beyond our fields.
         dropped: fields of ours that the schema does not have.
+        claimed: fields that others own and that change, by who owns them.
         is_trial: only whether something differs is asked, not what.
     """
 
@@ -70,6 +71,7 @@ class Comparison:
     changes: list[FieldChange] = field(default_factory=list)
     foreign: list[FieldChange] = field(default_factory=list)
     dropped: list[FieldPath] = field(default_factory=list)
+    claimed: dict[str, list[FieldPath]] = field(default_factory=dict)
     is_trial: bool = False
 
     def run(self, ours: Mapping[str, Any], live: Mapping[str, Any]) -> None:
@@ -141,10 +143,10 @@ class Comparison:
         if at.whole:
             self._change(at, live, ABSENT)
             return
-        if switches_off(self.group, self.kind, at.path, live):
+        hand = self.owners.of(at.steps)
+        if hand is not Hand.THEIRS and switches_off(self.group, self.kind, at.path, live):
             self._change(at, live, ABSENT)
             return
-        hand = self.owners.of(at.steps)
         if is_assigned(self.group, self.kind, at.path) or hand is Hand.NOBODY:
             return
         if isinstance(live, Mapping) and live and hand is Hand.OURS and self.owners.is_shared(at.steps):
@@ -160,11 +162,13 @@ class Comparison:
         self.dropped.append(at.path)
         if live is not None and canonical(live) == canonical(ours):
             return
-        note = f"this cluster's {self.kind} has no `{at.path[-1]}`: it would be dropped"
-        self._change(at, ABSENT if live is None else live, ours, note)
+        self._change(at, ABSENT if live is None else live, ours)
 
     def _change(self, at: _At, live: Any, ours: Any, note: str = "") -> None:
         self._undeclared(at, ours)
+        if at.whole or ours is not ABSENT:  # an apply that no longer has a field of somebody else leaves it alone
+            for name in self.owners.claimants(at.steps):
+                self.claimed.setdefault(name, []).append(at.path)
         before, after = (value if value is ABSENT else plain(value) for value in (live, ours))
         self.changes.append(FieldChange(at.path, before, after, note))
 

@@ -282,6 +282,11 @@ def is_of_a_mesh(name: str) -> bool:
     return any(domain == one or domain.endswith(f".{one}") for one in MESH_DOMAINS)
 
 
+def is_set_in_part(name: str) -> bool:
+    """Whether policies may set a label or annotation of that name on an object that is not wholly ours."""
+    return name == "istio-injection" or is_of_a_mesh(name)
+
+
 def switches_off(group: str, kind: str, path: Sequence[str | int], value: object) -> bool:
     """Whether an annotation that we do not set keeps our object from being enforced, whoever set it."""
     named = (group, kind, tuple(path)) == ("security.istio.io", "AuthorizationPolicy", _DRY_RUN)

@@ -180,7 +180,7 @@ class Meaning:
     def _noted(self, report: DiffReport, views: Collection[str]) -> DiffReport:
         """The report with notes about what others have; each note once, whatever views are asked for."""
         about_access, others = self._of_others()
-        said = self._in_the_way()
+        said = [*self._in_the_way(), *self._refused()]
         if "policy" in views:
             beside = others if "access" in views else [*others, *about_access]
             report = replace(report, policy_note=_joined((*said, report.policy_note, *_some(beside))))
@@ -209,12 +209,23 @@ class Meaning:
             (name,) = sets
             way_out = f"if the set was renamed, --adopt takes them over (what {name} had beside them stays)"
             whose = f"all {count} objects are there and belong to policy set {name}, and this one is {own}"
-            return [f"{whose}: {way_out}; without it nothing of them changes"]
+            return [f"{whose}: {way_out}; without it this comparison leaves them as they are, but {self._stops}"]
         if count == 1:
             (one,) = self._conflicts
-            return [f"{one.ref} is there and not ours: without --adopt it stays as it is, and so does what it decides"]
+            return [f"{one.ref} is there and not ours, and compared as it stays without --adopt; but {self._stops}"]
         named = ", ".join(str(one.ref) for one in self._conflicts[:3]) + (f" and {count - 3} more" if count > 3 else "")
-        return [f"{named} are there and not ours: without --adopt they stay as they are, and so does what they decide"]
+        return [f"{named} are there and not ours, and compared as they stay without --adopt; but {self._stops}"]
+
+    def _refused(self) -> list[str]:
+        """A sentence about the objects that the API server does not take, if there are any."""
+        names = [str(change.ref) for change in self.found.changes if change.dropped]
+        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if names[3:] else "")
+        return [f"the API server refuses {shown}: compared as if it were not applied"] if names else []
+
+    @property
+    def _stops(self) -> str:
+        """What an apply would do with what is in the way."""
+        return "; ".join(dict.fromkeys(one.notes[0] for one in self._conflicts))
 
     # ----------------------------------------------------------------------------------------------------- what is what
 
@@ -240,7 +251,8 @@ class Meaning:
         changes = self.found.changes
         coverage = Coverage(self.snapshot.scopes, self.snapshot.unknown)
         known = {key_of(one) for one in self.snapshot.objects}
-        left = set() if adopt else {key_of_ref(one.ref) for one in self._conflicts}
+        left = {key_of_ref(one.ref) for one in changes if one.dropped}
+        left |= set() if adopt else {key_of_ref(one.ref) for one in self._conflicts}
         manifests = [
             one
             for one in self.bundle.manifests

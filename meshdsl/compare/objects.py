@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Any
 
-from meshdsl.compare.delegation import Driver, Drivers, masked, settled
+from meshdsl.compare.delegation import Driver, Drivers, kept, masked, settled
 from meshdsl.compare.fields import Comparison
 from meshdsl.compare.kinds import NAMESPACE
 from meshdsl.compare.live import LiveObject, Scope, Snapshot, Unknown
@@ -27,9 +28,18 @@ from meshdsl.compare.normalise import (
     stripped,
     text_of,
 )
-from meshdsl.compare.ownership import MANAGER, Owners, is_ours, is_spared, notes_of, owner_of
+from meshdsl.compare.ownership import (
+    MANAGER,
+    Owners,
+    client_side_appliers,
+    in_the_way,
+    is_ours,
+    is_spared,
+    notes_of,
+    owner_of,
+)
 from meshdsl.compare.pods import Pods
-from meshdsl.compare.report import ABSENT, Action, FieldChange, FieldPath, ObjectChange
+from meshdsl.compare.report import ABSENT, REFUSAL, Action, FieldChange, FieldPath, ObjectChange
 from meshdsl.compare.schema import Schemas
 from meshdsl.compiler import Bundle
 from meshdsl.manifest import MANAGED_BY, Manifest, ObjectRef
@@ -146,7 +156,7 @@ class Comparer:
             notes.append(f"the {ref.kind} {ref.namespace}/{ref.name} is not there: it must be there before its fields")
         elif self._lacks_namespace(ref.namespace):
             notes.append(f"the Namespace {ref.namespace} is not there, and these policies do not create it")
-        notes += [*_dropped(comparison.dropped, ref.kind), *self.pods.notes(manifest.body)]
+        notes += [*_refused(comparison.dropped, ref.kind), *self.pods.notes(manifest.body)]
         return ObjectChange(
             ref,
             Action.CREATE,
@@ -171,7 +181,7 @@ class Comparer:
             live=plain(stripped(live, {})),
             ours=plain(manifest.body),
             owner=owner_of(live),
-            notes=notes_of(live),
+            notes=(in_the_way(live), *notes_of(live)),
             origins=manifest.origins,
             version=version_of(live),
         )
@@ -194,6 +204,12 @@ class Comparer:
             found.settled[key] = {**without, "metadata": {**metadata_of(live), **without["metadata"]}}
         change = replace(self._change(manifest, comparison, clean, notes, driver, count), version=version_of(live))
         if change.fields:
+            change = replace(
+                change,
+                notes=(*change.notes, *_claims(comparison.claimed), *(_is_applied(live) if manifest.partial else ())),
+            )
+            if driver is not None:
+                change = replace(change, kept=plain(kept(manifest.body, clean, driver)))
             found.changes.append(change)
         elif (self.show_foreign and change.foreign) or change.delegated or notes or idle or change.dropped:
             found.aside.append(change)
@@ -214,7 +230,7 @@ class Comparer:
         driver: Driver | None,
         count: int,
     ) -> ObjectChange:
-        dropped = _dropped(comparison.dropped, manifest.ref.kind)
+        refused = _refused(comparison.dropped, manifest.ref.kind)
         return ObjectChange(
             manifest.ref,
             Action.UPDATE,
@@ -226,7 +242,7 @@ class Comparer:
             delegated=count,
             foreign=() if manifest.partial else tuple(comparison.foreign),
             dropped=tuple(comparison.dropped),
-            notes=(*notes, *dropped, *self.pods.notes(manifest.body)),
+            notes=(*notes, *refused, *self.pods.notes(manifest.body)),
             origins=manifest.origins,
         )
 
@@ -248,11 +264,11 @@ class Comparer:
             return
         fields = tuple(self._left(key, live))
         if fields:
-            note = "these policies set nothing of it any more"
+            notes = ("these policies set nothing of it any more", *_is_applied(live))
             shown = plain(stripped(live, {}))
             found.changes.append(
                 ObjectChange(
-                    ref_of(live), Action.UPDATE, fields, shown, partial=True, notes=(note,), version=version_of(live)
+                    ref_of(live), Action.UPDATE, fields, shown, partial=True, notes=notes, version=version_of(live)
                 )
             )
 
@@ -303,10 +319,29 @@ def _leaves(value: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[s
             yield here
 
 
-def _dropped(paths: Iterable[FieldPath], kind: str) -> tuple[str, ...]:
-    """A sentence for each name of a field that the live schema does not have."""
-    names = dict.fromkeys(str(path[-1]) for path in paths)
-    return tuple(f"this cluster's {kind} has no `{name}`: it would be dropped" for name in names)
+def _claims(claimed: Mapping[str, Iterable[FieldPath]]) -> Iterator[str]:
+    """A sentence for each manager at whose fields a server-side apply would stop."""
+    for name, paths in sorted(claimed.items()):
+        fields = dict.fromkeys(".".join(takewhile(_is_name, map(str, path))) for path in paths)
+        yield f"{name} owns {', '.join(fields)}: an apply asks for --force-conflicts"
+
+
+def _is_name(step: str) -> bool:
+    return "=" not in step and not step.isdecimal()
+
+
+def _is_applied(live: LiveObject) -> tuple[str, ...]:
+    """What is to be known of an object of which only some fields are ours, before anybody applies these."""
+    if not client_side_appliers(live):
+        return ()
+    warning = "a client-side kubectl apply has set fields of it, which kubectl apply --server-side of ours would remove"
+    return (f"{warning}: patch it (--format script)",)
+
+
+def _refused(paths: Iterable[FieldPath], kind: str) -> tuple[str, ...]:
+    """A sentence on the fields that the live schema does not have."""
+    names = ", ".join(f"`{name}`" for name in dict.fromkeys(str(path[-1]) for path in paths))
+    return (f"this cluster's {kind} has no {names}: {REFUSAL}",) if names else ()
 
 
 def version_of(live: LiveObject) -> str:

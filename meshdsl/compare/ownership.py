@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any, Final
 
-from meshdsl.compare.known import is_of_a_mesh
+from meshdsl.compare.known import is_of_a_mesh, is_set_in_part
 from meshdsl.compare.live import LiveObject
 from meshdsl.compare.normalise import (
     LAST_APPLIED,
@@ -65,6 +65,9 @@ class Owners:
         self._all_ours = applied
         self._partial = partial
         self._managers = list(_managers(metadata))
+        if partial:
+            self._managers = [one for name, tree in self._managers for one in _in_part(name, tree)]
+        self._migrated = client_side_appliers(live)
         self._appliers = [tree for name, tree in self._managers if name == MANAGER or self._applied(tree)]
         self._last = None if self._managers else _last_applied(live)
         stored = ("uid", "resourceVersion", "creationTimestamp")
@@ -106,6 +109,13 @@ class Owners:
         return tuple(sorted({name for name, tree in self._managers if name and tree not in self._appliers
                              and _has(tree, steps)}))  # fmt: skip
 
+    def claimants(self, steps: tuple[Step, ...]) -> tuple[str, ...]:
+        """Who makes a server-side apply of ours stop at a field if it changes it, in order.
+
+        What a client-side ``kubectl apply`` has set, kubectl takes over by itself.
+        """
+        return tuple(name for name in self.names_of(steps) if name not in self._migrated)
+
     @property
     def is_told(self) -> bool:
         """Whether anything says who set which field, or all of it is ours."""
@@ -121,6 +131,49 @@ def _managers(metadata: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, A
     for entry in list_of(metadata.get("managedFields")):
         if isinstance(entry, Mapping) and not entry.get("subresource"):
             yield text_of(entry.get("manager")), mapping_of(entry.get("fieldsV1"))
+
+
+def client_side_appliers(live: LiveObject) -> frozenset[str]:
+    """The managers who keep their manifest in kubectl's annotation, as a client-side ``kubectl apply`` does.
+
+    ``kubectl apply --server-side`` takes over all fields that they own, and removes those that are not in what it
+    applies (``util/csaupgrade`` of client-go): harmless for an object that is wholly ours, and for no other.
+    """
+    annotation = ("metadata", "annotations", LAST_APPLIED)
+    return frozenset(
+        text_of(entry.get("manager"))
+        for entry in list_of(metadata_of(live).get("managedFields"))
+        if isinstance(entry, Mapping)
+        and entry.get("operation") == "Update"
+        and not entry.get("subresource")
+        and _names(mapping_of(entry.get("fieldsV1")), annotation)
+    )
+
+
+def _in_part(name: str, tree: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """A manager of an object that is not wholly ours: of our own, only what a policy can have set is ours.
+
+    The rest came to it by a server-side apply that took over what kubectl had set there: it is the owner's still.
+    """
+    if name != MANAGER:
+        yield name, tree
+        return
+    mine, rest = _parted(tree)
+    yield from ((whose, part) for whose, part in ((MANAGER, mine), ("", rest)) if part)
+
+
+def _parted(tree: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The fields of a mesh in a manager's tree, and the others."""
+    mine: dict[str, Any] = {}
+    rest: dict[str, Any] = {}
+    for key, child in tree.items():
+        if not key.startswith("f:") or not child:
+            (mine if key.startswith("f:") and is_set_in_part(key[2:]) else rest)[key] = child
+            continue
+        for part, found in zip((mine, rest), _parted(mapping_of(child)), strict=True):
+            if found:
+                part[key] = found
+    return mine, rest
 
 
 def _has(tree: Mapping[str, Any], steps: tuple[Step, ...]) -> bool:
@@ -238,6 +291,13 @@ def notes_of(live: LiveObject) -> tuple[str, ...]:
         if isinstance(one, Mapping)
     ]
     return tuple(notes)
+
+
+def in_the_way(live: LiveObject) -> str:
+    """What an apply of ours does with an object that is not ours and bears the name of one of ours."""
+    if any(name == MANAGER for name, _ in _managers(metadata_of(live))):
+        return "a server-side apply as field manager meshdsl overwrites it, and no conflict stops it"
+    return "a server-side apply stops at what others set; with --force-conflicts, as GitOps tools do, it overwrites it"
 
 
 def is_spared(live: LiveObject) -> bool:

@@ -24,6 +24,9 @@ class Absent:
 
 ABSENT: Final = Absent()
 
+REFUSAL: Final = "a server-side apply of it is refused as a whole, and nothing of it changes"
+"""What a field means that the definition of a kind does not have; a client-side apply would leave the field out."""
+
 FieldPath = tuple[str | int, ...]
 """The way to a field: names, and numbers or ``name=value`` texts for items of lists."""
 
@@ -65,6 +68,8 @@ class ObjectChange:
         dropped: fields of ours that the live schema does not have.
         notes: sentences: deletion pending, pods matched …
         origins: the policies that ask for it.
+        kept: of an object that somebody drives: what may be written to it, ours with the weights that are there; None
+            if more than weights is driven.
         version: which state of the live object this is about (its uid and resourceVersion); empty if it is not there
             or no server keeps it. If it is another one now, what is said here is stale.
     """
@@ -81,6 +86,7 @@ class ObjectChange:
     dropped: tuple[FieldPath, ...] = ()
     notes: tuple[str, ...] = ()
     origins: tuple[Origin, ...] = field(default=(), compare=False)
+    kept: Json = field(default=None, compare=False)
     version: str = field(default="", compare=False)
 
 
@@ -131,6 +137,7 @@ class Risk(StrEnum):
     REMOVED_FENCE = "removed-fence"
     BREAKING_ORDER = "breaking-order"
     DROPPED_FIELD = "dropped-field"
+    OVERWRITTEN_OBJECT = "overwritten-object"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Final
 
 from meshdsl.compare.live import Snapshot
-from meshdsl.compare.report import Action, DiffReport, ObjectChange, Risk, RiskFinding
+from meshdsl.compare.report import REFUSAL, Action, DiffReport, ObjectChange, Risk, RiskFinding
 from meshdsl.compare.risk_access import widened
 from meshdsl.compare.risk_order import breaking
 from meshdsl.compare.risk_plans import Plans
@@ -29,6 +29,7 @@ SERIOUSNESS: Final = (
     Risk.REMOVED_FENCE,
     Risk.BREAKING_ORDER,
     Risk.DROPPED_FIELD,
+    Risk.OVERWRITTEN_OBJECT,
     Risk.MOVED_TRAFFIC,
     Risk.UNSAFE_RETRIES,
     Risk.REMOVED_BREAKER,
@@ -66,6 +67,7 @@ def findings(
     """
     compiled = after is bundle.plan
     found = [*widened(report.access, before, after, bundle.plan), *_dropped(report.objects)]
+    found += _overwritten(report.objects)
     if before is not None:
         modes_of_closed = compiled or bundle.target.name != "linkerd"
         found += Plans(before, after, bundle.plan, Decimal(threshold), modes_of_closed=modes_of_closed).findings()
@@ -102,9 +104,21 @@ class _Declarations:
 def _dropped(objects: Iterable[ObjectChange]) -> Iterator[RiskFinding]:
     for change in objects:
         paths = dict.fromkeys(".".join(part for part in path if isinstance(part, str)) for path in change.dropped)
-        for path in paths:
-            sentence = f"this cluster's {change.ref.kind} has no {path}: it would be dropped from {change.ref}"
+        if paths:
+            sentence = f"{change.ref}: this cluster's {change.ref.kind} has no {', '.join(paths)}: {REFUSAL}"
             yield RiskFinding(Risk.DROPPED_FIELD, str(change.ref), sentence, change.origins)
+
+
+def _overwritten(objects: Iterable[ObjectChange]) -> Iterator[RiskFinding]:
+    """What is in the way, once for each owner."""
+    by_owner: dict[tuple[str, str], list[ObjectChange]] = {}
+    for change in objects:
+        if change.action is Action.CONFLICT:
+            by_owner.setdefault((change.owner, change.notes[0]), []).append(change)
+    for (whose, what), found in by_owner.items():
+        names = ", ".join(str(one.ref) for one in found[:3]) + (f" and {len(found) - 3} more" if found[3:] else "")
+        sentence = f"{names} {'are' if found[1:] else 'is'} there and not ours ({whose}): {what}"
+        yield RiskFinding(Risk.OVERWRITTEN_OBJECT, str(found[0].ref), sentence, found[0].origins)
 
 
 # ------------------------------------------------------------------------------------------------------------- fences
