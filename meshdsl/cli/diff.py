@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,13 +21,23 @@ from meshdsl.cli.diff_sides import Compared, LiveSide, OfflineSide, Side
 from meshdsl.cli.memory import no_collection
 from meshdsl.cli.progress import Progress
 from meshdsl.cli.project import Choice, Job, Project, project
-from meshdsl.compare.report import Risk
+from meshdsl.compare.report import DiffReport, Risk
 from meshdsl.compiler import Bundle
 from meshdsl.compiler import build as compile_for
 from meshdsl.diagnostics import CompileError, Diagnostic, MeshdslError, OutputError
 from meshdsl.loading.load import PolicyFiles, read
 from meshdsl.report.diff_report import diff_report
-from meshdsl.report.diff_words import VIEWS, DiffDocument, DiffFormat, View, differs, meanings, number, unseen
+from meshdsl.report.diff_words import (
+    VIEWS,
+    DiffDocument,
+    DiffFormat,
+    View,
+    differs,
+    is_unanswered,
+    meanings,
+    number,
+    unseen,
+)
 
 STREAM = "-"
 GIT = "git:"
@@ -326,9 +336,19 @@ def write_file(path: Path, text: str) -> None:
 def _exit_code(document: DiffDocument, fail_on: frozenset[Risk], *, failed: bool) -> int:
     if failed or any(report.unknown for report in document.reports):
         return 3
+    if any(is_unanswered(report, document.views, fail_on) for report in document.reports):
+        return 3
     if fail_on:
         return int(any(finding.risk in fail_on for report in document.reports for finding in report.risks))
     return int(any(differs(report, document.views) for report in document.reports))
+
+
+def _nothing_found(reports: Sequence[DiffReport]) -> str:
+    """What is said where nothing differs; what is not known agrees no more than it differs."""
+    if not any(report.unknown for report in reports):
+        return "no differences"
+    read = any(report.compared for report in reports)
+    return "no difference in what could be read" if read else "nothing could be read to compare with"
 
 
 def _line(document: DiffDocument, fail_on: frozenset[Risk], code: int) -> str:
@@ -343,11 +363,11 @@ def _line(document: DiffDocument, fail_on: frozenset[Risk], code: int) -> str:
     parts += [f"{number(meant, 'change')} of meaning"] if meant else []
     clusters = number(len(reports) + len(document.failed), "cluster")
     done = f"{len(reports)} of {clusters}" if document.failed else clusters
-    line = f"Compared {done}: {', '.join(parts) or 'no differences'}"
+    line = f"Compared {done}: {', '.join(parts) or _nothing_found(reports)}"
     found = sorted({finding.risk.value for report in reports for finding in report.risks if finding.risk in fail_on})
     if found:
         line += f"; fails on {', '.join(found)}"
-    elif fail_on:
+    elif fail_on and code != 3:
         line += "; none of the risks of --fail-on"
     if code == 3:
         line += "; not everything could be told, so the exit code is 3"

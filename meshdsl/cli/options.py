@@ -14,7 +14,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 TARGETS = ("istio", "ambient", "linkerd")
 DIFF_FORMATS = ("text", "json", "markdown", "sarif", "github", "html")
 RISKS = """widened-access, weakened-mtls, moved-traffic, removed-breaker, removed-timeout,
-  unsafe-retries, removed-fence, breaking-order, dropped-field, overwritten-object"""
+  unsafe-retries, removed-fence, breaking-order, dropped-field, overwritten-object,
+  opened-by-others"""
 """As :class:`meshdsl.compare.report.Risk` has them, which takes too long to import for ``--help``."""
 VIEWS = ("policy", "access", "fields")
 

@@ -160,6 +160,14 @@ _MORE_RISKS: tuple[Page, ...] = (
         "which Argo CD and Flux ask for by themselves. Choose another name, or, if the object is to be ours, "
         "`--adopt`. `--fail-on overwritten-object` makes a run fail on it.",
     ),
+    Page(
+        "MESH881",
+        "Opened by others",
+        "An object that is not of these policies, or a field that somebody else has set on an object of ours, lets "
+        "callers in to a service that the policies keep out. An apply leaves it as it is, so it is no difference, and "
+        "a run without `--fail-on` does not fail on it. Remove what is named, or write an `Allow` for these callers if "
+        "they are meant. `--fail-on opened-by-others` makes a run fail on it.",
+    ),
 )
 
 PAGES = (*_RISKS, *_OTHERS, *_MORE_RISKS)

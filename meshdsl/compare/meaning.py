@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from meshdsl.compare.applying import ABOUT_ACCESS, Outcome, after_apply, sentence
 from meshdsl.compare.kinds import CRD
@@ -20,13 +20,19 @@ from meshdsl.compare.live import LiveObject, Snapshot, Unknown
 from meshdsl.compare.normalise import Key, key_of, key_of_ref, labels_of, metadata_of
 from meshdsl.compare.objects import Coverage, Differences
 from meshdsl.compare.ownership import MANAGER, is_ours
-from meshdsl.compare.report import Action, DiffReport, ObjectChange, PolicyChange
+from meshdsl.compare.report import Action, DiffReport, ObjectChange, PolicyChange, Risk, RiskFinding
 from meshdsl.compiler import Bundle
 from meshdsl.manifest import MANAGED_BY, SET_LABEL
 from meshdsl.plan.intent import Plan
 from meshdsl.targets.base import Target
 
+if TYPE_CHECKING:
+    from meshdsl.compare.access import Effect
+    from meshdsl.compare.readback import Compared, Doubt
+
 _OF_A_SET = "meshdsl set "
+_NOT_ACCESS = frozenset({"Canary", "DestinationRule", "Rollout", "TrafficSplit", "VirtualService"})
+"""Kinds that never decide who may call what."""
 _MOST = 8
 """More sentences of one kind than this are counted and not said in a note."""
 
@@ -55,39 +61,53 @@ class Meaning:
 
     def added_to(self, report: DiffReport, views: Collection[str]) -> DiffReport:
         """The report with the views that are asked for, and the risks."""
-        old, new, note = self._plans(report.unknown)
-        gap = self._gap(report.unknown)
+        old, new, note, doubts = self._plans(report.unknown)
         if "policy" in views:
-            report = self._policy(report, old, new, note, gap)
+            report = self._policy(report, old, new, note)
+        opened: list[RiskFinding] = []
         if "access" in views:
-            report = self._access(report, gap)
+            report, opened = self._access(report, self._gap(report.unknown))
         if self.before is None:
             report = self._noted(report, views)
-        if self.before is None and old is new:  # nothing differs, and nothing is unknown
+        if self.before is None and old is new and not opened:  # nothing differs, and nothing is unknown
             return report
         from meshdsl.compare import risk  # noqa: PLC0415 - the parts that tell meaning are read when it is asked for
+        from meshdsl.compare.untold import untold  # noqa: PLC0415
 
-        return replace(report, risks=risk.findings(report, old, new, self.bundle, self.snapshot))
+        found = risk.findings(report, old, new, self.bundle, self.snapshot, more=[*opened, *self._freed()])
+        return replace(report, risks=found, untold=untold(doubts, self.found.changes, self.bundle.plan))
 
     # -------------------------------------------------------------------------------------------------------- policies
 
-    def _plans(self, unknown: Collection[Unknown]) -> tuple[Plan | None, Plan, str]:
-        """What holds and what would, in one form, and what that form cannot tell."""
+    def _plans(self, unknown: Collection[Unknown]) -> tuple[Plan | None, Plan, str, frozenset[Doubt]]:
+        """What holds and what would, in one form, what that form cannot tell, and of what it therefore says nothing."""
         if self.before is not None:
-            return self.before, self.bundle.plan, ""
+            return self.before, self.bundle.plan, "", frozenset()
         if self._is_as_compiled and not unknown:
-            return self.bundle.plan, self.bundle.plan, ""
-        return self._read(self._after, adopt=self.adopt)
+            return self.bundle.plan, self.bundle.plan, "", frozenset()
+        found = self._read(self._after, adopt=self.adopt)
+        return found.before, found.after, _joined((self._withheld[1], found.note)), found.doubts
 
-    def _read(self, after: Outcome, *, adopt: bool) -> tuple[Plan | None, Plan, str]:
+    def _read(self, after: Outcome, *, adopt: bool) -> Compared:
         from meshdsl.compare import readback  # noqa: PLC0415
 
-        applied = bool(self.snapshot.applied)
-        return readback.compared(self._live, self.bundle, after=after.objects, adopt=adopt, applied=applied)
+        return readback.compared(
+            self._live,
+            self.bundle,
+            after=after.objects,
+            adopt=adopt,
+            applied=bool(self.snapshot.applied),
+            withheld=self._withheld[0],
+        )
 
-    def _policy(self, report: DiffReport, old: Plan | None, new: Plan, note: str, gap: str) -> DiffReport:
-        if gap and self.before is None:
-            return replace(report, policy_note=f"policies are not compared: {gap}")
+    @cached_property
+    def _withheld(self) -> tuple[frozenset[Doubt], str]:
+        """What is not told because its kinds could not be read, and why."""
+        from meshdsl.compare import readback  # noqa: PLC0415
+
+        return readback.withheld(self.snapshot.unknown, self.bundle.target.name)
+
+    def _policy(self, report: DiffReport, old: Plan | None, new: Plan, note: str) -> DiffReport:
         if old is new and self.was is None:
             return replace(report, policy_note=note)
         from meshdsl.compare import policy_view  # noqa: PLC0415
@@ -103,7 +123,7 @@ class Meaning:
 
         if self.before is not None or not self._conflicts:
             return
-        old, new, _ = self._read(self._applied(adopt=True), adopt=True)
+        old, new, *_ = self._read(self._applied(adopt=True), adopt=True)
         known = {change.sentence for change in changes}
         for change in policy_view.changes(old, new, modes_of_closed=self._modes_of_closed) if old is not None else ():
             if change.sentence not in known:
@@ -116,30 +136,50 @@ class Meaning:
 
     # ---------------------------------------------------------------------------------------------------------- access
 
-    def _access(self, report: DiffReport, gap: str) -> DiffReport:
+    def _access(self, report: DiffReport, gap: str) -> tuple[DiffReport, list[RiskFinding]]:
+        """The report with the view, and what others let in."""
         from meshdsl.compare import access  # noqa: PLC0415
 
         if self.before is not None:
             found = access.between(self.before, self.bundle.plan, self.was, self.bundle.target)
-            return replace(report, access=found)
+            return replace(report, access=found), []
         if gap:
-            return replace(report, access_note=f"who may call what is not compared: {gap}")
+            return replace(report, access_note=f"who may call what is not compared: {gap}"), []
         target, plan = self.bundle.target, self.bundle.plan
         old = access.of_objects(self._live, target, plan)
         then = self._live if self._is_as_compiled else self._after.objects
-        of_others = _some(list(access.beside(then, target, plan, self._whose)))
+        effects = access.beside(then, target, plan, self._whose)
+        of_others = _some([one.sentence for one in effects])
         lacking = _some(list(access.gaps(self._whole(then), target, plan, all_services=self._knows_services())))
         if self._is_as_compiled:
-            return replace(report, access_note=_joined((*of_others, *lacking, *old.notes)))
+            return replace(report, access_note=_joined((*of_others, *lacking, *old.notes))), _opened(effects)
         new = access.of_objects(then, target, plan)
         if self._conflicts:
             adopted = access.of_objects(self._applied(adopt=True).objects, target, plan)
-            of_others = [*_some(list(access.instead("what is in the way of ours", adopted, new))), *of_others]
+            in_the_way = access.instead("what is in the way of ours", adopted, new)
+            of_others = [*_some([one.sentence for one in in_the_way]), *of_others]
         if any(one.ref.kind in ABOUT_ACCESS for one in self._after.beside):
             alone = access.of_objects(self._alone(), target, plan)
-            of_others = [*_some(list(access.instead("what others set on ours", alone, new))), *of_others]
+            fields = access.instead("what others set on ours", alone, new)
+            of_others = [*_some([one.sentence for one in fields]), *of_others]
+            effects = (*fields, *effects)
         note = _joined((*of_others, *lacking, *old.notes, *new.notes))
-        return replace(report, access=access.changes(old, new), access_note=note)
+        return replace(report, access=access.changes(old, new), access_note=note), _opened(effects)
+
+    def _freed(self) -> Iterable[RiskFinding]:
+        """Pods of no service that objects of ours let go of."""
+        if self.before is not None or self._is_as_compiled:
+            return ()
+        from meshdsl.compare.risk_pods import freed  # noqa: PLC0415
+
+        return freed(
+            self.found.changes,
+            self._live,
+            self._after.objects,
+            self.bundle.plan,
+            root_namespace=getattr(self.bundle.target, "root_namespace", ""),
+            is_ours=lambda live: any(is_ours(live, name) for name in self.sets),
+        )
 
     def _whose(self, live: LiveObject) -> str:
         """What an object is that the policies do not make; of those in the way of ours is spoken apart."""
@@ -278,14 +318,26 @@ class Meaning:
 
     @staticmethod
     def _gap(unknown: Iterable[Unknown]) -> str:
-        """Why the objects of the mesh are not all known; empty if they are."""
-        names = [str(one.scope) for one in unknown if one.scope.kind != CRD]
+        """Why it is not known who may call what; empty if it is."""
+        names = [str(one.scope) for one in unknown if one.scope.kind != CRD and one.scope.kind.kind not in _NOT_ACCESS]
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         return f"{names[0]}{more} could not be read" if names else ""
 
 
 def _joined(notes: Iterable[str]) -> str:
     return "; ".join(dict.fromkeys(note for note in notes if note))
+
+
+def _opened(effects: Iterable[Effect]) -> list[RiskFinding]:
+    """What others let in, as risks."""
+    found: list[RiskFinding] = []
+    for one in effects:
+        spaces = {service.partition("/")[0] for service in one.services}
+        subject = one.services[0] if len(one.services) == 1 else f"namespace {min(spaces)}" if spaces else ""
+        subject = f"namespace {subject[:-2]}" if subject.endswith("/*") else subject
+        if one.opens:
+            found.append(RiskFinding(Risk.OPENED_BY_OTHERS, subject if len(spaces) == 1 else "the mesh", one.sentence))
+    return found
 
 
 def _some(sentences: list[str]) -> list[str]:

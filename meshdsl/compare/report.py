@@ -138,6 +138,7 @@ class Risk(StrEnum):
     BREAKING_ORDER = "breaking-order"
     DROPPED_FIELD = "dropped-field"
     OVERWRITTEN_OBJECT = "overwritten-object"
+    OPENED_BY_OTHERS = "opened-by-others"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,21 @@ class RiskFinding:
     subject: str
     sentence: str
     origins: tuple[Origin, ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Untold:
+    """Fields that differ and could not be read back: whether they are a risk is not known.
+
+    Attributes:
+        subject: the service, the namespace or the mesh.
+        risks: that they may be; ``--fail-on`` has no answer about these.
+        reason: one sentence for people.
+    """
+
+    subject: str
+    risks: tuple[Risk, ...]
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +178,7 @@ class DiffReport:
         access: the access view.
         risks: the most serious kind first.
         unknown: what could not be told.
+        untold: what differs and is told by the fields alone.
         compared: how many objects of ours were compared.
         aside: objects that agree, with what is worth a word all the same (``action`` update, no ``fields``): fields
             that are delegated, fields of others, a deletion that is pending. They are no difference.
@@ -178,6 +195,7 @@ class DiffReport:
     policy_note: str = ""
     access_note: str = ""
     aside: tuple[ObjectChange, ...] = ()
+    untold: tuple[Untold, ...] = ()
 
     @property
     def is_empty(self) -> bool:

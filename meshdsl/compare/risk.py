@@ -25,6 +25,7 @@ from meshdsl.targets.base import TargetName
 
 SERIOUSNESS: Final = (
     Risk.WIDENED_ACCESS,
+    Risk.OPENED_BY_OTHERS,
     Risk.WEAKENED_MTLS,
     Risk.REMOVED_FENCE,
     Risk.BREAKING_ORDER,
@@ -49,6 +50,7 @@ def findings(
     snapshot: Snapshot,
     *,
     threshold: Decimal | int = THRESHOLD,
+    more: Iterable[RiskFinding] = (),
 ) -> tuple[RiskFinding, ...]:
     """The risks of a difference.
 
@@ -60,19 +62,23 @@ def findings(
         bundle: what would be applied.
         snapshot: what is there.
         threshold: in percentage points; a share that changes by more is moved traffic.
+        more: risks that are known already.
 
     Returns:
         The most serious first, then by subject; each once. Each has the lines that ask for it, or that asked for what
         is gone; behind them where its service is declared, or was.
     """
     compiled = after is bundle.plan
-    found = [*widened(report.access, before, after, bundle.plan), *_dropped(report.objects)]
-    found += _overwritten(report.objects)
+    found = [
+        *widened(report.access, before, after, bundle.plan),
+        *_dropped(report.objects),
+        *_overwritten(report.objects),
+    ]
     if before is not None:
         modes_of_closed = compiled or bundle.target.name != "linkerd"
         found += Plans(before, after, bundle.plan, Decimal(threshold), modes_of_closed=modes_of_closed).findings()
     found += _fences(report, bundle, before, {one.subject for one in found})
-    found += breaking(report.objects, bundle, snapshot)
+    found += [*breaking(report.objects, bundle, snapshot), *more]
     lines = _Declarations(bundle.plan, before)
     unique = {(one.risk, one.subject, one.sentence): lines.behind(one) for one in reversed(found)}
     return tuple(

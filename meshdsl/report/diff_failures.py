@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 
 from meshdsl.compare.policy_words import listed
 from meshdsl.diagnostics import Diagnostic, Severity
-from meshdsl.report.diff_words import DiffDocument
+from meshdsl.report.diff_words import DiffDocument, is_unanswered
 from meshdsl.report.finding import Finding, findings
 
 
 def is_complete(document: DiffDocument) -> bool:
     """Whether everything could be told."""
-    return not failures(document) and not any(report.unknown for report in document.reports)
+    unanswered = (is_unanswered(report, document.views, document.fail_on) for report in document.reports)
+    return not failures(document) and not any(unanswered) and not any(report.unknown for report in document.reports)
 
 
 @dataclass(frozen=True, slots=True)

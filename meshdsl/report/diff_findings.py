@@ -39,7 +39,7 @@ def _report(report: DiffReport, document: DiffDocument) -> Iterator[Diagnostic]:
             document.config,
             reason=row.reason,
             target=report.cluster,
-            severity=Severity.ERROR,
+            severity=Severity.ERROR if row.scopes or document.fail_on & set(row.risks) else Severity.WARNING,
         )
 
 

@@ -90,6 +90,15 @@ def _cluster(report: DiffReport, given: DiffDocument) -> Mapping[str, Json]:
             for one in report.risks
         ],
         "unknown": [_unknown(one) for one in report.unknown],
+        "untold": [
+            {
+                "subject": one.subject,
+                "risks": [risk.value for risk in one.risks],
+                "fails": any(risk in given.fail_on for risk in one.risks),
+                "reason": one.reason,
+            }
+            for one in report.untold
+        ],
         "policy": views["policy"] if "policy" in given.views else None,
         "policy_note": report.policy_note,
         "access": views["access"] if "access" in given.views else None,

@@ -94,7 +94,7 @@ def _failed(document: DiffDocument) -> Iterator[_Block]:
 def _report(report: DiffReport, document: DiffDocument) -> Iterator[_Block]:
     yield _Block(f"## meshdsl diff: {escaped(title(report))}\n\n{escaped(summary(report, document.views))}.\n")
     yield from _risks(report, document)
-    if report.unknown:
+    if report.unknown or report.untold:
         yield _Block("\n### Not known\n\n")
         for row in unknown_rows(report):
             yield _Block(f"- **{escaped(row.what)}**: {escaped(row.reason)}\n", counts=True)

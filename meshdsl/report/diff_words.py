@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from itertools import groupby, zip_longest
@@ -206,16 +206,28 @@ def unknown_rows(report: DiffReport) -> list[UnknownRow]:
     groups: dict[tuple[str, str], list[Unknown]] = {}
     for one in report.unknown:
         groups.setdefault((one.code, _reason(one)), []).append(one)
-    return [_unknown_row(reason, found) for (_, reason), found in groups.items()]
+    rows = [_unknown_row(reason, found) for (_, reason), found in groups.items()]
+    for untold in report.untold:
+        risks = listed(tuple(risk.value for risk in untold.risks), "or")
+        rows.append(UnknownRow(f"risks of {untold.subject} ({risks})", untold.reason, (), untold.risks))
+    return rows
+
+
+def is_unanswered(report: DiffReport, views: Iterable[View], fail_on: Collection[Risk]) -> bool:
+    """Whether what could not be read back leaves what was asked without an answer: a risk, or the policy view."""
+    if fail_on:
+        return any(risk in fail_on for untold in report.untold for risk in untold.risks)
+    return bool(report.untold) and "policy" in views and "fields" not in views
 
 
 @dataclass(frozen=True, slots=True)
 class UnknownRow:
-    """Kinds and namespaces that could not be told for one reason."""
+    """Kinds and namespaces, or risks, that could not be told for one reason."""
 
     what: str
     reason: str
     scopes: tuple[Scope, ...]
+    risks: tuple[Risk, ...] = ()
 
 
 def _reason(one: Unknown) -> str:

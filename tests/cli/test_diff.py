@@ -266,6 +266,51 @@ def test_a_cluster_that_could_not_be_compared_is_counted_and_named(built: Path) 
     assert summary == {"complete": False, "clusters": 2, "failed": 1, "unknown": 0}
 
 
+def odd(built: Path) -> None:
+    """What was applied has a path that the language does not have, and another timeout."""
+    (file,) = (built / "out" / "one" / "prod").glob("api.yaml")
+    text = file.read_text()
+    assert text.count("    timeout: 5s\n") == 1
+    match = "  - name: odd\n    match:\n    - uri:\n        prefix: /orders\n    route:\n"
+    route = "    - destination:\n        host: api.prod.svc.cluster.local\n"
+    text = text.replace("    timeout: 5s\n", "    timeout: 3s\n")
+    file.write_text(text.replace("  http:\n", f"  http:\n{match}{route}"))
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (("--fail-on", "removed-timeout"), 3),
+        (("--fail-on", "moved-traffic,weakened-mtls", "--view", "fields"), 3),
+        (("--fail-on", "widened-access"), 0),
+        (("--view", "policy", "--view", "access"), 3),
+        (("--view", "access"), 0),
+        ((), 1),
+    ],
+)
+def test_a_risk_that_could_not_be_read_back_is_no_answer(built: Path, options: tuple[str, ...], code: int) -> None:
+    odd(built)
+    done = meshdsl("diff", "--against", "out/one", "--cluster", "one", *options, cwd=built)
+    assert done.returncode == code, done.stdout + done.stderr
+    named = "? risks of prod/api (moved-traffic, removed-timeout or unsafe-retries): its routes cannot be read back"
+    assert named in done.stdout
+    assert ("not everything could be told" in done.stderr) == (code == 3)
+    assert "none of the risks" not in done.stderr or code == 0
+    document = as_json(
+        meshdsl("diff", "--against", "out/one", "--cluster", "one", *options, "--format", "json", cwd=built)
+    )
+    assert [one["subject"] for one in document["clusters"][0]["untold"]] == ["prod/api"]
+    assert document["summary"]["complete"] == (code != 3)
+
+
+def test_where_nothing_was_read_the_last_line_does_not_speak_of_agreement(built: Path) -> None:
+    (built / "dump.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: x\n  namespace: there\n")
+    done = meshdsl("diff", "--against", "dump.yaml", "--cluster", "one", cwd=built)
+    assert done.returncode == 3
+    assert "no difference" not in done.stderr
+    assert "not everything could be told" in done.stderr
+
+
 def test_a_report_that_cannot_be_written_is_said(built: Path) -> None:
     done = meshdsl("diff", "--against", "out", "--output", "nowhere/report", cwd=built)
     assert (done.returncode, "MESH876" in done.stderr) == (3, True)

@@ -68,7 +68,7 @@ def foreign(api_version: str, kind: str, name: str, spec: Any, namespace: str = 
 
 def said(found: DiffReport) -> list[str]:
     return [
-        *(one.sentence for one in found.risks),
+        *(one.sentence for one in found.risks if one.risk is not Risk.OPENED_BY_OTHERS),
         *(one.sentence for one in found.policy),
         *(one.sentence for one in found.access),
     ]
@@ -125,7 +125,11 @@ def test_what_a_field_of_somebody_else_opens_is_said(path: tuple[str, ...], valu
 
     found = report(edit, closed())
     assert said(found) == []
+    assert found.is_empty, "an apply would not take it away"
     assert f"what others set on ours {opens}" in found.access_note
+    (risk,) = found.risks
+    assert (risk.risk, risk.subject) == (Risk.OPENED_BY_OTHERS, "namespace prod")
+    assert f"what others set on ours {opens}" in risk.sentence
     assert "AuthorizationPolicy prod/default-deny: " in found.access_note
 
 
@@ -322,6 +326,10 @@ def test_an_object_of_somebody_else_that_decides_is_no_difference_and_is_named(
     found = report(lambda _: others, bundle(mesh))
     assert said(found) == []
     assert note in found.access_note
+    assert found.is_empty
+    opened = [one for one in found.risks if one.risk is Risk.OPENED_BY_OTHERS]
+    assert bool(opened) == ("is not ours and lets " in found.access_note)
+    assert all(one.sentence in found.access_note for one in opened)
 
 
 def test_what_one_object_does_to_many_services_is_one_sentence() -> None:
@@ -451,7 +459,9 @@ def test_where_namespaces_are_not_known_nothing_is_promised(mesh: str) -> None:
     lost = Unknown(Scope(kind_of(namespace())), "forbidden", "forbidden")
     for there in ([], objects(bundle(mesh))):
         found = diff(bundle(mesh, percent=25), snapshot(there, unknown=(lost,), scopes=frozenset()))
-        assert found.policy == ()
+        assert [one.sentence for one in found.policy if one.sentence.startswith("canary of prod/api: ")]
+        assert not [one.sentence for one in found.policy if "enrol" in one.sentence or "sidecars" in one.sentence]
+        assert "enrolment" in found.policy_note
         assert found.access == ()
         assert "Namespace could not be read" in found.policy_note
         assert "Namespace could not be read" in found.access_note

@@ -173,7 +173,7 @@ def test_a_policy_that_selects_pods_of_nobody_known_is_named() -> None:
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 def test_what_is_applied_shows_no_change(target: Target) -> None:
     now = bundle(target)
-    before, after, note = compared([manifest.body for manifest in now.manifests], now)
+    before, after, note, _ = compared([manifest.body for manifest in now.manifests], now)
     assert note == ""
     assert before is not None
     assert changes(before, after) == ()
@@ -181,7 +181,7 @@ def test_what_is_applied_shows_no_change(target: Target) -> None:
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 def test_one_policy_that_changes_is_one_sentence(target: Target) -> None:
-    before, after, _ = compared([manifest.body for manifest in bundle(target).manifests], bundle(target, 25))
+    before, after, *_ = compared([manifest.body for manifest in bundle(target).manifests], bundle(target, 25))
     assert before is not None
     assert [change.sentence for change in changes(before, after)] == ["canary of prod/api: v2 10 % → 25 %"]
 
@@ -203,7 +203,7 @@ def test_what_stays_beside_ours_is_no_change(target: Target) -> None:
             },
         },
     ]
-    before, after, note = compared([*(m.body for m in now.manifests), *others], now)
+    before, after, note, _ = compared([*(m.body for m in now.manifests), *others], now)
     assert before is not None
     assert changes(before, after) == ()
     assert note == ""
@@ -211,7 +211,7 @@ def test_what_stays_beside_ours_is_no_change(target: Target) -> None:
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 def test_an_empty_cluster_has_none_of_the_policies(target: Target) -> None:
-    before, after, _ = compared([], bundle(target))
+    before, after, *_ = compared([], bundle(target))
     assert before is not None
     said = " | ".join(change.sentence for change in changes(before, after))
     for words in (

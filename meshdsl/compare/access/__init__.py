@@ -5,7 +5,7 @@ service, the callers and the requests that the rules of both name into classes w
 with sets of classes that are whole numbers.
 """
 
-from meshdsl.compare.access.beside import beside, instead
+from meshdsl.compare.access.beside import Effect, beside, instead
 from meshdsl.compare.access.between import MESH, between, trust_domain
 from meshdsl.compare.access.difference import changes
 from meshdsl.compare.access.from_objects import of_objects
@@ -16,6 +16,7 @@ from meshdsl.compare.access.model import AccessModel
 __all__ = [
     "MESH",
     "AccessModel",
+    "Effect",
     "beside",
     "between",
     "changes",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from meshdsl.compare.access.difference import Comparison, changes
 from meshdsl.compare.access.facts import Facts, Named, facts_of
@@ -34,13 +34,28 @@ _SERVICE = "\0"
 _LETS: Final = f"lets callers in to {_SERVICE} that ours do not let in"
 _REFUSES: Final = f"refuses requests to {_SERVICE} that ours let through"
 
+
+class Effect(NamedTuple):
+    """What something of others does.
+
+    Attributes:
+        sentence: for people.
+        opens: it lets callers in; else it keeps some out.
+        services: of ours, or ``namespace/*`` for what else runs in a namespace.
+    """
+
+    sentence: str
+    opens: bool = False
+    services: tuple[str, ...] = ()
+
+
 Say = tuple[tuple[Named, ...], str]
 """Objects, and what they do: the service is a mark in it."""
 
 
 def beside(
     objects: Iterable[LiveObject], target: Target, plan: Plan, whose: Callable[[LiveObject], str]
-) -> tuple[str, ...]:
+) -> tuple[Effect, ...]:
     """Sentences about objects of others that let callers in to services of ours, or keep them out.
 
     Args:
@@ -70,10 +85,13 @@ def beside(
         for say in _of_service(reader, facts, mine):
             found.setdefault(say, []).append(str(facts))
     said = sorted(_few(found).items())
-    sentences = [_sentence(named, theirs, what, services) for (named, what), services in said]
+    effects = [
+        Effect(_sentence(named, theirs, what, services), what.startswith("lets "), tuple(services))
+        for (named, what), services in said
+    ]
     if skipped:
-        sentences.append(f"what objects of others decide was not weighed for {skipped} more services")
-    return tuple(sentences)
+        effects.append(Effect(f"what objects of others decide was not weighed for {skipped} more services"))
+    return tuple(effects)
 
 
 def _few(found: Mapping[Say, list[str]]) -> dict[Say, list[str]]:
@@ -138,7 +156,7 @@ def _holds(more: AccessChange, less: AccessChange) -> bool:
     return less.callers[0].startswith(tuple(f"{more.callers[0]} {word} " for word in ("except", "and", "in")))
 
 
-def instead(what: str, without: AccessModel, now: AccessModel) -> tuple[str, ...]:
+def instead(what: str, without: AccessModel, now: AccessModel) -> tuple[Effect, ...]:
     """Sentences about what something of others lets through, and ours alone would not.
 
     Args:
@@ -150,8 +168,14 @@ def instead(what: str, without: AccessModel, now: AccessModel) -> tuple[str, ...
     for change in changes(without, now):
         if change.widened:
             found.setdefault(effect(change).removesuffix(" too"), []).append(change.service)
-    said = (does.replace(_SERVICE, _shown(services)) for does, services in found.items())
-    return tuple(f"{what} {one}, and ours alone would not" for one in said)
+    return tuple(
+        Effect(
+            f"{what} {does.replace(_SERVICE, _shown(services))}, and ours alone would not",
+            opens=True,
+            services=tuple(services),
+        )
+        for does, services in found.items()
+    )
 
 
 def effect(change: AccessChange) -> str:

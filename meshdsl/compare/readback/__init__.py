@@ -5,8 +5,10 @@ as far as it means something in a plan, and the rest is named in a note. Only th
 reads a cluster.
 """
 
-from meshdsl.compare.readback.compared import compared
+from meshdsl.compare.readback.compared import Compared, compared
+from meshdsl.compare.readback.draft import Doubt, Facet
 from meshdsl.compare.readback.reader import plan_of
 from meshdsl.compare.readback.told import told
+from meshdsl.compare.readback.withheld import withheld
 
-__all__ = ["compared", "plan_of", "told"]
+__all__ = ["Compared", "Doubt", "Facet", "compared", "plan_of", "told", "withheld"]

@@ -8,9 +8,9 @@ What stays beside ours as it is is in neither plan. Of what could not be read on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from meshdsl.compare.applying import expected
 from meshdsl.compare.live import LiveObject
@@ -20,6 +20,7 @@ from meshdsl.compare.readback.draft import Doubt, Facet, note_of
 from meshdsl.compare.readback.reader import read
 from meshdsl.compare.readback.texts import mapping
 from meshdsl.compare.readback.told import told
+from meshdsl.compare.readback.withheld import spread
 from meshdsl.compiler import Bundle
 from meshdsl.manifest import Manifest
 from meshdsl.plan.intent import Namespace, Plan, Service
@@ -35,6 +36,22 @@ _PLACES: Final[tuple[tuple[str, ...], ...]] = (
 """Where labels and annotations are that a mesh reads."""
 
 
+class Compared(NamedTuple):
+    """The two plans.
+
+    Attributes:
+        before: the plan that was read back; None if nothing could be read.
+        after: what would be read back after the apply, with the lines of the policies.
+        note: the sentence about what could not be read.
+        doubts: what nothing is said of because of that.
+    """
+
+    before: Plan | None
+    after: Plan
+    note: str
+    doubts: frozenset[Doubt]
+
+
 def compared(
     objects: Iterable[LiveObject],
     bundle: Bundle,
@@ -42,7 +59,8 @@ def compared(
     after: Iterable[LiveObject] | None = None,
     adopt: bool = False,
     applied: bool = False,
-) -> tuple[Plan | None, Plan, str]:
+    withheld: Collection[Doubt] = (),
+) -> Compared:
     """What holds and what would hold, to be given to ``policy_view.changes`` and ``risk.findings``.
 
     Args:
@@ -51,10 +69,8 @@ def compared(
         after: the objects after the apply; None if all that is there is known, so that it follows from the others.
         adopt: whether objects of others that bear the names of ours would be replaced.
         applied: the objects are files of ours: all that stands in them is ours.
-
-    Returns:
-        The plan that was read back, None if nothing could be read; what would be read back after the apply, with the
-        lines of the policies; and the sentence about what could not be read.
+        withheld: of which nothing may be said, because kinds that tell it were not read; without a name it is all of
+            a namespace, and without both all there is.
     """
     there = list(objects)
     if after is None:
@@ -66,7 +82,10 @@ def compared(
     meant = told(bundle.plan, bundle.target)
     would = _with_lines(new.plan, meant) if new.plan is not None else meant
     note = note_of((*old.unread, *new.unread))
-    return _doubted(old.plan, would, old.doubts | new.doubts) if old.plan is not None else None, would, note
+    doubts = old.doubts | new.doubts
+    if old.plan is None:
+        return Compared(None, would, note, doubts)
+    return Compared(_doubted(old.plan, would, doubts | spread(withheld, old.plan, would)), would, note, doubts)
 
 
 def _with_lines(found: _T, meant: _T) -> _T:
@@ -116,7 +135,7 @@ def _namespace(was: Namespace, now: Namespace, doubts: frozenset[Doubt]) -> Name
     if Facet.ACCESS in own | mesh:
         deny = now.own_default_deny if Facet.ACCESS in own else was.own_default_deny
         was = replace(was, default_deny=now.default_deny, own_default_deny=deny)
-    return was
+    return replace(was, proxy=now.proxy) if Facet.PROXY in own else was
 
 
 def _service(was: Service, now: Service, doubts: frozenset[Doubt]) -> Service:
@@ -128,6 +147,8 @@ def _service(was: Service, now: Service, doubts: frozenset[Doubt]) -> Service:
         was = replace(was, access=now.access)
     elif Facet.ACCESS in above:
         was = replace(was, access=replace(was.access, closed=now.access.closed))
+    if Facet.PROXY in own:
+        was = replace(was, proxy=now.proxy)
     if Facet.BREAKER in own:
         was = replace(was, breaker=now.breaker)
     if Facet.RULES in own:

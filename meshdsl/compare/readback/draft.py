@@ -19,6 +19,7 @@ class Facet(StrEnum):
     ACCESS = "access"
     BREAKER = "breaker"
     MTLS = "mTLS"
+    PROXY = "proxy"
     RULES = "rules"
 
 
