@@ -9,7 +9,7 @@ import click
 
 from meshdsl.cli.console import Console
 from meshdsl.cli.diff import write_file
-from meshdsl.cli.diff_sides import OfflineSide, read_files
+from meshdsl.cli.objects import read_objects
 from meshdsl.cli.project import Choice, Job, Project, project
 from meshdsl.compare.live import Snapshot
 from meshdsl.compare.reach.answers import AccessAnswer, AccessMatrix, By
@@ -163,10 +163,7 @@ def _read(console: Console, found: Project, files: PolicyFiles, job: Job, option
 
 
 def _dump(found: Project, bundle: Bundle, job: Job, options: Options) -> Snapshot:
-    names = [one.name for one in found.jobs]
-    return read_files(
-        OfflineSide.of(str(options.against), names, adopt=False, show_foreign=False).paths[job.name], bundle
-    )
+    return read_objects(str(options.against), bundle, [one.name for one in found.jobs], job.name)
 
 
 def _named(against: str) -> str:

@@ -23,7 +23,7 @@ from meshdsl.simulate.trace import Trace, outcome, trace_objects, trace_plan
 from meshdsl.simulate.words import Request, Verdict
 
 if TYPE_CHECKING:
-    from meshdsl.compare.live import Scope
+    from meshdsl.compare.live import Scope, Snapshot
 
 Named = tuple[str, Trace]
 
@@ -135,18 +135,11 @@ def _read(console: Console, found: Project, files: PolicyFiles, job: Job, asked:
     if asked.live:
         yield job.name, _live(console, bundle, job, request, asked)
     elif asked.against is not None:
-        from meshdsl.compare.offline import read as read_objects
+        from meshdsl.cli.objects import read_objects
 
-        objects = read_objects(asked.against).objects
-        yield (
-            job.name,
-            trace_objects(
-                bundle,
-                request,
-                objects,
-                read=f"{'standard input' if asked.against == '-' else asked.against}, as {title} reads it",
-            ),
-        )
+        names = [one.name for one in found.jobs]
+        where = "standard input" if asked.against == "-" else asked.against
+        yield job.name, _told(bundle, request, read_objects(asked.against, bundle, names, job.name), where)
     else:
         yield job.name, trace_objects(bundle, request, read=f"the manifests for {title}")
     yield job.name, trace_plan(bundle.plan, request)
@@ -159,10 +152,21 @@ def _live(console: Console, bundle: Bundle, job: Job, request: Request, asked: Q
     with KubectlCluster(context, timeout=asked.timeout, log=console.detail, uid=job.uid) as cluster:
         snapshot = cluster.snapshot(_scopes(bundle, request))
         name = f"context {context}" if context else cluster.name
-    title = f"{bundle.target.title} {bundle.target.version}"
-    # What is not installed has no objects: that is known.
-    unknown = tuple(f"{one.scope}: {one.reason}" for one in snapshot.unknown if one.code != "not-installed")
-    return trace_objects(bundle, request, snapshot.objects, read=f"{name}, as {title} reads it", unknown=unknown)
+    return _told(bundle, request, snapshot, name)
+
+
+def _told(bundle: Bundle, request: Request, snapshot: Snapshot, where: str) -> Trace:
+    """What the mesh does with the objects of a snapshot; unknown where some of them could not be read."""
+    from meshdsl.cli.objects import reasons_of
+
+    return trace_objects(
+        bundle,
+        request,
+        snapshot.objects,
+        read=f"{where}, as {bundle.target.title} {bundle.target.version} reads it",
+        unknown=reasons_of(snapshot.unknown),
+        complete=snapshot.complete_services,
+    )
 
 
 def _scopes(bundle: Bundle, request: Request) -> tuple[Scope, ...]:

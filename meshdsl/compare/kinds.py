@@ -170,6 +170,17 @@ def needed(manifests: Iterable[Manifest], target: Target) -> tuple[Kind, ...]:
     return tuple(kind for kind in OF_TARGET[target.name] if kind.kind in about or (kind.group, kind.kind) in made)
 
 
+_DECIDING: Final = frozenset(
+    {"AuthorizationPolicy", "MeshTLSAuthentication", "NetworkAuthentication", "PeerAuthentication", "Server"}
+)
+
+
+def deciding(manifests: Iterable[Manifest], target: Target) -> tuple[Kind, ...]:
+    """The kinds of those that are made which do nothing but decide who may call what."""
+    made = {kind_of_ref(one.ref) for one in manifests}
+    return tuple(kind for kind in OF_TARGET[target.name] if kind.kind in _DECIDING and (kind.group, kind.kind) in made)
+
+
 def kind_of_ref(ref: ObjectRef) -> tuple[str, str]:
     """The API group and the kind of what a reference names."""
     group, slash, _ = ref.api_version.partition("/")

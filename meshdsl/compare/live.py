@@ -98,6 +98,16 @@ class Snapshot:
     name: str = ""
     applied: frozenset[tuple[str, str, str, str]] = frozenset()
 
+    @property
+    def complete_services(self) -> frozenset[str]:
+        """The namespaces of which every Service is among the objects, ``""`` for all of them.
+
+        Where Services are parts that somebody wrote, and not as a server has them, the others need not be written.
+        """
+        read = {one.namespace for one in self.scopes if (one.kind.group, one.kind.kind) == ("", "Service")}
+        services = [one["metadata"] for one in self.objects if (one["apiVersion"], one["kind"]) == ("v1", "Service")]
+        return frozenset(read - {one.get("namespace") for one in services if not one.get("uid")})
+
 
 @dataclass(frozen=True, slots=True)
 class Applied:

@@ -125,7 +125,7 @@ class AmbientReading:
         self.authentication = PeerAuthentications(_of_kind(objects, "PeerAuthentication"), root)
         self.waypoints = Waypoints(objects, "" if target.waypoint == _CREATE else target.waypoint, root)
         self.others = Others(objects, root, _FOLLOWED)
-        self.enrolment = Enrolment.of(objects, "istio.io/dataplane-mode", "none")
+        self.enrolment = Enrolment(objects, "ambient", "istio.io/dataplane-mode", "none")
         self._virtual_services = _of_kind(objects, "VirtualService")
         self._routes: dict[tuple[str, str], list[Body]] = {}
         for body in objects:
@@ -303,7 +303,7 @@ class AmbientReading:
     def _door(self, namespace: str, pod: Labels, port: int | str) -> Door:
         gate = self.authorization.at_pod(namespace, pod, port, Reader.ZTUNNEL)
         mtls = self.authentication.of(namespace, pod, port, ambient=True)
-        return Door(namespace, pod, port, mtls, gate, self.enrolment.kept_out.get(namespace, ""))
+        return Door(namespace, pod, port, mtls, gate, self.enrolment.without(namespace, pod))
 
 
 def _of_kind(objects: Sequence[Body], kind: str) -> list[Body]:

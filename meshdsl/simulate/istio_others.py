@@ -8,10 +8,10 @@ token pass as they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from meshdsl.proxies import Proxies
 from meshdsl.simulate.fields import (
     Body,
     group_of,
@@ -34,27 +34,32 @@ _ROUTES: Final = frozenset({"HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute", "U
 _INJECTION: Final = "istio-injection"
 
 
-@dataclass(frozen=True, slots=True)
 class Enrolment:
-    """Which namespaces are said to be kept out of the mesh. All others are taken to be in it (semantics §6)."""
+    """Which pods are kept out of the mesh. Where nobody says it, they are taken to be in it (semantics §6).
 
-    kept_out: Mapping[str, str]
+    Args:
+        bodies: any objects.
+        mesh: that reads them.
+        label: that enrols a namespace.
+        out: its value for one that is kept out, in a Namespace of which not all labels are known.
+    """
 
-    @classmethod
-    def of(cls, bodies: Iterable[Body], label: str, out: str) -> Enrolment:
-        """Read from the labels of Namespaces.
-
-        Args:
-            bodies: any objects.
-            label: that enrols a namespace.
-            out: its value for one that is kept out.
-        """
-        found = {}
+    def __init__(self, bodies: Sequence[Body], mesh: str, label: str, out: str) -> None:
+        self._proxies = Proxies(bodies, mesh)
+        self._kept_out: dict[str, str] = {}
         for body in bodies:
             labels = mapping(mapping(body.get("metadata"), "").get("labels"), "")
             if body.get("kind") == "Namespace" and labels.get(label) == out:
-                found[name_of(body)] = f"{title(body)} metadata.labels[{label}]"
-        return cls(found)
+                self._kept_out[name_of(body)] = f"{title(body)} metadata.labels[{label}]"
+
+    def without(self, namespace: str, pod: Labels) -> str:
+        """What says that pods have no proxy; empty if they have one. Raises NotModelled if that is not known."""
+        if not self._proxies.is_told(namespace):
+            return self._kept_out.get(namespace, "")
+        found = self._proxies.of_pods(namespace, pod)
+        if found.has is None:
+            raise NotModelled(found.where, found.why)
+        return "" if found.has else found.where
 
 
 class Others:
@@ -153,9 +158,9 @@ class Others:
             self._of_workloads.setdefault(namespace_of(body), []).append(body)
 
 
-def kept_out_of_sidecars(bodies: Iterable[Body]) -> Enrolment:
-    """The namespaces without sidecars."""
-    return Enrolment.of(bodies, _INJECTION, "disabled")
+def kept_out_of_sidecars(bodies: Sequence[Body]) -> Enrolment:
+    """The pods without sidecars."""
+    return Enrolment(bodies, "istio", _INJECTION, "disabled")
 
 
 def _touches(body: Body, pods: tuple[Labels, ...]) -> bool:

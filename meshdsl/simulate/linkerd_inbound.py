@@ -305,7 +305,16 @@ def _annotation(objects: Objects, namespace: str, pod: Labels, name: str) -> tup
 
 
 def _is_kept_out(objects: Objects, namespace: str, pod: Labels) -> bool:
-    """Whether pods are told to run without a proxy. Where nobody says, somebody else has seen to their having one."""
+    """Whether pods run without a proxy. Where nobody says, somebody else has seen to their having one.
+
+    Raises:
+        NotModelled: that is not known.
+    """
+    if objects.proxies.is_told(namespace):
+        told = objects.proxies.of_pods(namespace, pod)
+        if told.has is None:
+            raise NotModelled(told.where, told.why)
+        return not told.has
     if namespace in objects.unlabelled:
         return False
     found = _annotation(objects, namespace, pod, INJECT)

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
+from meshdsl.proxies import Proxies
 from meshdsl.simulate.fields import Body, group_of, mapping, name_of, namespace_of, only, title
 from meshdsl.simulate.http_route import GATEWAY_API, Parent, parents_of, with_services
 from meshdsl.simulate.inventory import Inventory, KubeService
@@ -107,6 +108,7 @@ class Objects:
         services: the Services of each namespace that select pods.
         unlabelled: the namespaces in which some workload without labels is told to run with or without a proxy.
         strange: what is of Linkerd and is not known here, by its namespace.
+        proxies: which pods are known to have one.
     """
 
     target: Linkerd
@@ -126,11 +128,12 @@ class Objects:
     services: dict[str, Selecting[KubeService]] = field(default_factory=dict)
     unlabelled: set[str] = field(default_factory=set)
     strange: dict[str, list[NotModelled]] = field(default_factory=dict)
+    proxies: Proxies = field(default_factory=lambda: Proxies((), "linkerd"))
 
     @classmethod
     def of(cls, bodies: Sequence[Body], inventory: Inventory, target: Linkerd) -> Objects:
         """The index of some objects, the oldest first where they do not say when they were created."""
-        found = cls(target, with_services(inventory, bodies))
+        found = cls(target, with_services(inventory, bodies), proxies=Proxies(bodies, "linkerd"))
         for service in found.inventory:
             if service.selector:
                 found.services.setdefault(service.namespace, Selecting()).add(service.selector, service)

@@ -6,7 +6,7 @@ so that a question about a cluster is answered for what runs there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,14 +28,25 @@ _APP_PROTOCOLS = {
 _WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
 
 
-def observed(declared: Inventory, objects: Iterable[Mapping[str, Any]]) -> Inventory:
+def observed(declared: Inventory, objects: Iterable[Mapping[str, Any]], complete: Collection[str] = ()) -> Inventory:
     """The inventory with what a cluster really has.
 
     Args:
         declared: what the policies declare; it stays for services that the cluster does not show.
         objects: of the cluster; only whole Services, Deployments, StatefulSets and DaemonSets are looked at.
+        complete: namespaces of which every Service is among the objects, ``""`` for all: what is declared there and
+            not among them does not exist.
     """
     seen = list(objects)
+    if complete:
+        there = {f"{_namespace(one)}/{one['metadata']['name']}" for one in seen if one.get("kind") == "Service"}
+        declared = Inventory(
+            {
+                name: one
+                for name, one in declared.services.items()
+                if name in there or ("" not in complete and one.namespace not in complete)
+            }
+        )
     workloads = [one for one in seen if one.get("kind") in _WORKLOADS and "template" in (one.get("spec") or {})]
     services = [one for one in seen if one.get("kind") == "Service" and (one.get("spec") or {}).get("ports")]
     return declared.with_services(_service(one, workloads, declared) for one in services)
@@ -43,7 +54,7 @@ def observed(declared: Inventory, objects: Iterable[Mapping[str, Any]]) -> Inven
 
 def _service(body: Mapping[str, Any], workloads: Sequence[Mapping[str, Any]], declared: Inventory) -> KubeService:
     metadata, spec = body["metadata"], body["spec"]
-    namespace, name = metadata["namespace"], metadata["name"]
+    namespace, name = _namespace(body), metadata["name"]
     known = declared.services.get(f"{namespace}/{name}")
     selector: Labels = frozenset((spec.get("selector") or {}).items())
     ports = tuple(_port(port, known) for port in spec["ports"] if port.get("protocol", "TCP") == "TCP")
@@ -64,8 +75,12 @@ def _pods(namespace: str, selector: Labels, workloads: Iterable[Mapping[str, Any
     for one in workloads:
         template = one["spec"]["template"]
         labels: Labels = frozenset(((template.get("metadata") or {}).get("labels") or {}).items())
-        if one["metadata"].get("namespace") == namespace and selector and selector <= labels:
+        if _namespace(one) == namespace and selector and selector <= labels:
             yield labels, (template.get("spec") or {}).get("serviceAccountName") or "default"
+
+
+def _namespace(body: Mapping[str, Any]) -> str:
+    return str(body["metadata"].get("namespace") or "default")
 
 
 def _version(pod: Labels, selector: Labels, known: KubeService | None) -> str:

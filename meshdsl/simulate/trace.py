@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 from meshdsl.compiler import Bundle
 from meshdsl.plan.intent import Plan
+from meshdsl.proxies import GRANTED, Proxied, Proxies
 from meshdsl.simulate.attempts import Try, time_line, tries
-from meshdsl.simulate.inventory import Inventory
+from meshdsl.simulate.inventory import Inventory, KubeService
+from meshdsl.simulate.kept import kept
 from meshdsl.simulate.observed import observed
 from meshdsl.simulate.plan import PlanReading
 from meshdsl.simulate.readings import reading_of
-from meshdsl.simulate.words import Answer, Backend, Reason, Request, Traffic, Verdict
+from meshdsl.simulate.words import (
+    NOBODY,
+    OUTSIDE,
+    Answer,
+    Backend,
+    Caller,
+    Reading,
+    Reason,
+    Request,
+    Stage,
+    Traffic,
+    Verdict,
+)
 from meshdsl.values import duration_text
 
 _NOT_NORMAL = re.compile(
@@ -243,7 +258,7 @@ def trace_plan(
         reading: of that plan, to ask it often.
         read: what to call it.
     """
-    reading = reading or PlanReading(plan)
+    reading = reading or kept(plan, PlanReading)
     return Trace(request, read, of_policies(reading, request), reading.inventory)
 
 
@@ -262,27 +277,71 @@ def trace_objects(
     *,
     read: str = "",
     unknown: tuple[str, ...] = (),
+    complete: Collection[str] = (),
 ) -> Trace:
     """What the mesh of a bundle does with a request, read from objects alone.
 
     Args:
         bundle: for its target, and for the Services that the policies declare.
         request: to a service and port of theirs.
-        objects: any objects of that mesh, such as a cluster's; None for the bundle's own manifests.
+        objects: any objects of that mesh, such as a cluster's; None for the bundle's own manifests, which are read
+            once however often they are asked about.
         read: what to call them; the target's title if empty.
-        unknown: why some of the objects could not be read: then nothing is promised.
+        unknown: why some of the objects could not be read: then nothing is promised, and nothing read from the others.
+        complete: namespaces of which every Service is among the objects, ``""`` for all.
     """
-    declared = Inventory.of_plan(bundle.plan)
-    target = bundle.target
-    if objects is None:
-        given: Sequence[Mapping[str, Any]] = [one.body for one in bundle.manifests]
-    else:
-        given, declared = objects, observed(declared, objects)
-    there = declared[request.service].ports
-    if request.port not in (port.number for port in there):
-        ports = ", ".join(str(port.number) for port in there) or "none"
-        unknown = (*unknown, f"Service {request.service} of the cluster has no port {request.port}; it has {ports}")
-    answer = reading_of(target, given, declared).answer(request, explain=True)
-    if unknown:
-        answer = replace(answer, verdict=Verdict.UNKNOWN, unknown=(*unknown, *answer.unknown))
-    return Trace(request, read or f"{target.title} {target.version}", answer, declared)
+    there = kept(bundle, _manifests_of) if objects is None else _There(bundle, objects, complete)
+    answer = Answer(Verdict.UNKNOWN, unknown=unknown) if unknown else there.answer(request)
+    return Trace(request, read or f"{bundle.target.title} {bundle.target.version}", answer, there.inventory)
+
+
+class _There:
+    """Objects, indexed, and the Services and proxies that are there."""
+
+    def __init__(self, bundle: Bundle, objects: Sequence[Mapping[str, Any]] | None, complete: Collection[str]) -> None:
+        declared = Inventory.of_plan(bundle.plan)
+        given = [one.body for one in bundle.manifests] if objects is None else objects
+        self.inventory = declared if objects is None else observed(declared, objects, complete)
+        self._target, self._given = bundle.target, given
+        self._proxies = Proxies(given, bundle.target.name)
+
+    @cached_property
+    def _reading(self) -> Reading:
+        return reading_of(self._target, self._given, self.inventory)
+
+    def answer(self, request: Request) -> Answer:
+        """What becomes of a request."""
+        service = self.inventory.services.get(request.service)
+        if service is None:
+            return Answer(Verdict.UNKNOWN, unknown=(f"Service {request.service} is not there: nobody can call it",))
+        if service.port(request.port) is None:
+            ports = ", ".join(str(port.number) for port in service.ports) or "none"
+            why = f"Service {request.service} of the cluster has no port {request.port}; it has {ports}"
+            return Answer(Verdict.UNKNOWN, unknown=(why,))
+        who = request.caller
+        sender = GRANTED
+        if not who.is_plain and not who.trust_domain:
+            sender = self._proxies.of_account(who.namespace, who.account)
+        if sender.has is None:
+            return Answer(Verdict.UNKNOWN, unknown=(f"whether {who} has a proxy: {sender.where}: {sender.why}",))
+        if not sender.has:
+            request = replace(request, caller=OUTSIDE)
+        answer = self._reading.answer(request, explain=True)
+        return replace(answer, reasons=(*self._said_first(who, sender, service), *answer.reasons))
+
+    def _said_first(self, who: Caller, sender: Proxied, service: KubeService) -> Iterator[Reason]:
+        """What is to be said of proxies: that the caller has none, and for whose pods one is taken for granted."""
+        if not sender.has:
+            text = f"{who} has no proxy, so it has no identity and calls as anybody outside the mesh"
+            yield Reason(Stage.CONNECTION, text, sender.where, None)
+        spaces = (service.namespace, *(() if who in (NOBODY, OUTSIDE) or who.trust_domain else (who.namespace,)))
+        granted = [one for one in dict.fromkeys(spaces) if self._proxies.is_granted(one)]
+        if granted:
+            text = (
+                f"that pods of {' and '.join(granted)} have a proxy is taken for granted: nothing that was read says it"
+            )
+            yield Reason(Stage.CONNECTION, text, "", None)
+
+
+def _manifests_of(bundle: Bundle) -> _There:
+    return _There(bundle, None, ())

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from meshdsl.cli.objects import reasons_of
+from meshdsl.compare.kinds import OF_TARGET
+from meshdsl.compare.live import Scope, Unknown
 from tests.cli.running import meshdsl
 
 ASK = ("trace", "--from", "prod/web", "--to", "prod/api")
@@ -148,3 +151,48 @@ def test_a_path_that_meshes_normalise_differently_is_unknown_to_the_policies(pro
     done = meshdsl(*ASK, path, cwd=project)
     assert done.returncode == 3
     assert "normalised by each mesh in its own way" in done.stdout
+
+
+@pytest.mark.parametrize("text", ['{"apiVersion": "v1", "kind": "List", "items": []}', None])
+def test_a_dump_that_lacks_kinds_is_no_answer(project: Path, tmp_path: Path, text: str | None) -> None:
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "prod"}}
+    dump = tmp_path / "dump.json"
+    dump.write_text(text or json.dumps(pod))
+    done = meshdsl(*ASK, "GET", "/items", "--cluster", "istio", "--against", str(dump), cwd=project)
+    assert done.returncode == 3
+    assert "the dump has no AuthorizationPolicy" in done.stdout
+    assert "everybody is let in" not in done.stdout
+
+
+@pytest.mark.parametrize("command", [(*ASK, "GET", "/items"), ("access", "--to", "prod/api")])
+@pytest.mark.parametrize("cluster", ["istio", "linkerd"])
+def test_a_folder_without_any_object_about_access_is_a_part(
+    project: Path, tmp_path: Path, cluster: str, command: tuple[str, ...]
+) -> None:
+    route = {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "DestinationRule",
+        "metadata": {"name": "api", "namespace": "prod"},
+        "spec": {"host": "api.prod.svc.cluster.local"},
+    }
+    (tmp_path / "route.yaml").write_text(json.dumps(route))
+    done = meshdsl(*command, "--cluster", cluster, "--against", str(tmp_path), cwd=project)
+    assert done.returncode == 3
+    assert "nothing here decides who may call what" in done.stdout
+
+
+def test_of_the_output_of_a_build_the_folder_of_the_cluster_is_read(project: Path) -> None:
+    done = meshdsl(*ASK, "GET", "/items", "--cluster", "ambient", "--against", "out", cwd=project)
+    assert (done.returncode, "allowed, v1 90 %, v2 10 %" in done.stdout) == (0, True)
+
+
+def test_what_may_not_be_read_is_one_line_for_each_reason() -> None:
+    scopes = [Scope(kind, space) for kind in OF_TARGET["istio"] for space in ("prod", "istio-system")]
+    refused = [Unknown(one, f"forbidden: User ci cannot list {one.kind}", "forbidden") for one in scopes]
+    late = Unknown(scopes[0], "no answer in 60 s", "timeout")
+    absent = Unknown(scopes[1], "it is not installed", "not-installed")
+    first, second = reasons_of([*refused, late, absent])
+    assert "AuthorizationPolicy" in first
+    assert "--show-rbac prints the permissions" in first
+    assert first.count("cannot list") == 1
+    assert second == "Namespace in prod: no answer in 60 s"

@@ -11,18 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from meshdsl.compare.live import LiveObject
-from meshdsl.compare.normalise import annotations_of, key_of, labels_of, list_of, mapping_of
+from meshdsl.compare.normalise import key_of, labels_of, list_of, mapping_of
 from meshdsl.compare.policy_words import listed
 from meshdsl.plan.intent import Plan, Service
 from meshdsl.plan.rights import MtlsMode
-from meshdsl.targets.base import Target, TargetName
+from meshdsl.proxies import HOW, is_outside, template_says
+from meshdsl.targets.base import Target
 
 _SHOWN: Final = 3
-_HOW: Final[Mapping[TargetName, str]] = {
-    "istio": "the label istio-injection or istio.io/rev",
-    "ambient": "the label istio.io/dataplane-mode: ambient",
-    "linkerd": "the annotation linkerd.io/inject: enabled",
-}
 _SIDECAR: Final = "security.istio.io/tlsMode"
 """The label of pods into which Istio's sidecar was injected (``injection-template.yaml``)."""
 _LINKERD_PROXY: Final = "linkerd.io/control-plane-ns"
@@ -69,13 +65,13 @@ class _Gaps:
             said = self._pods_of(service)
             if said is None:
                 said = self._workload_of(service)
-            if said is None and self._is_outside(self._namespaces.get(service.namespace)):
+            if said is None and self._is_outside(service.namespace):
                 bare.setdefault(service.namespace, []).append(str(service))
             elif said:
                 yield said
         for namespace, services in sorted(bare.items()):
             yield (
-                f"namespace {namespace} is not enrolled ({_HOW[self._mesh]} is not there): unless pods say so"
+                f"namespace {namespace} is not enrolled ({HOW[self._mesh]} is not there): unless pods say so"
                 f" themselves, nothing enforces the rules of {_shown(services)}"
             )
         for service in plan.services:
@@ -112,37 +108,15 @@ class _Gaps:
         spec = mapping_of((live or {}).get("spec"))
         spec = mapping_of(mapping_of(spec.get("jobTemplate")).get("spec")) or spec
         template = mapping_of(spec.get("template"))
-        said = self._says(template)
+        said = template_says(template, self._mesh)
         if said is None or work is None:
             return None
         whole = f"{work.kind} {service.namespace}/{work.name}"
         return "" if said else f"pods of {whole} are kept out of the mesh: nothing enforces the rules of {service}"
 
-    def _says(self, one: LiveObject) -> bool | None:
-        """Whether a pod template enrols its pods, or keeps them out."""
-        labels, annotations = labels_of(one), annotations_of(one)
-        if self._mesh == "linkerd":
-            value = annotations.get("linkerd.io/inject")
-            return None if value is None else value in ("enabled", "ingress")
-        if self._mesh == "ambient":
-            value = labels.get("istio.io/dataplane-mode")
-            return None if value is None else value == "ambient"
-        value = labels.get("sidecar.istio.io/inject", annotations.get("sidecar.istio.io/inject"))
-        if value is None:
-            return True if "istio.io/rev" in labels else None
-        return str(value).lower() in ("true", "y", "yes", "on")
-
-    def _is_outside(self, namespace: LiveObject | None) -> bool:
+    def _is_outside(self, name: str) -> bool:
         """Whether a namespace that is known enrols no pods by itself."""
-        if namespace is None:
-            return False
-        labels, annotations = labels_of(namespace), annotations_of(namespace)
-        if self._mesh == "linkerd":
-            return annotations.get("linkerd.io/inject") not in ("enabled", "ingress")
-        if self._mesh == "ambient":
-            return labels.get("istio.io/dataplane-mode") != "ambient"
-        injection = labels.get("istio-injection")
-        return injection == "disabled" or (injection != "enabled" and "istio.io/rev" not in labels)
+        return name in self._namespaces and is_outside(self._namespaces[name], self._mesh)
 
     # -------------------------------------------------------------------------------------------------------- services
 
