@@ -81,9 +81,11 @@ _OTHERS: tuple[Page, ...] = (
         "MESH870",
         "Not known",
         "Some kind or namespace could not be read: it is forbidden, its definition is not installed, the API did not "
-        "answer, or a dump has no object of that kind and does not say whether there are any. What was read is shown; "
-        "what was not may differ or agree, so the exit code is 3. `meshdsl diff --show-rbac` prints the smallest "
-        "ClusterRole that a whole diff needs. A dump that is complete goes into a folder: a folder is taken as whole.",
+        "answer, or a dump has no object of that kind and does not say whether there are any; or what differs could "
+        "not be read back into policies, so that it is not known whether it is a risk. What was read is shown; what "
+        "was not may differ or agree, so the exit code is 3 (for a risk, if `--fail-on` names it). `meshdsl diff "
+        "--show-rbac` prints the smallest ClusterRole that a whole diff needs. A dump that is complete goes into a "
+        "folder: a folder is taken as whole.",
     ),
     Page(
         "MESH871",
@@ -136,8 +138,8 @@ _OTHERS: tuple[Page, ...] = (
         "MESH878",
         "A permission for dry runs is missing",
         "`--server-side` asks the API server what it would make of each object, and that takes the permissions of an "
-        "apply although nothing is written: `patch`, and `create` for what is not there yet. The message names the "
-        "one that is missing, and how many objects could not be asked about; they are shown as they are written. "
+        "apply although nothing is written: `get`, `patch`, and `create` for what is not there yet. The message names "
+        "the one that is missing, and how many objects could not be asked about; they are shown as they are written. "
         "`meshdsl diff --show-rbac --server-side` prints the whole role. Without `--server-side` reading is enough.",
     ),
     Page(
