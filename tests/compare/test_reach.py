@@ -236,6 +236,31 @@ def test_a_deny_is_named_where_it_takes_something_away() -> None:
     assert matrix.cell("prod/web", "prod/api").reach is Reach.ALL
 
 
+def test_a_deny_of_one_caller_is_named_neither_at_the_row_of_another_nor_for_everyone_else() -> None:
+    fence, allow = DefaultDeny(prod), Allow(api, callers=(web, db), methods=("GET", "POST"))
+    deny = Deny(api, callers=(db,), methods=("POST",))
+    answer = report_of(fence, allow, deny).to("prod/api")
+    assert {row.callers: lines(row.limits) for row in answer.rows} == {
+        ("prod/web",): [],
+        ("prod/db",): [deny.origin.line],
+    }
+    assert lines(answer.refused["prod/api"]) == [fence.origin.line]
+
+
+def test_a_deny_is_named_for_everyone_else_where_it_refuses_everything_to_a_caller_without_a_row() -> None:
+    fence, allow, deny = DefaultDeny(prod), Allow(api, callers=(web, db)), Deny(api, callers=(db,))
+    answer = report_of(fence, allow, deny).to("prod/api")
+    assert [row.callers for row in answer.rows] == [("prod/web",)]
+    assert deny.origin.line in lines(answer.refused["prod/api"])
+
+
+def test_whom_a_row_leaves_out_is_left_out_by_a_deny_that_is_named() -> None:
+    allow, deny = Allow(api, callers=Anyone.at_all()), Deny(api, callers=(db,))
+    (row,) = report_of(allow, deny).to("prod/api").rows
+    assert (row.callers, row.excepted) == (("everyone",), ("prod/db",))
+    assert lines(row.limits) == [deny.origin.line]
+
+
 def test_a_service_without_policies_is_open_and_says_so() -> None:
     answer = report_of().to("prod/api")
     assert [(row.callers, row.is_all, row.because[0].what) for row in answer.rows] == [

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Final
 
 from meshdsl.compare.access import AccessModel, of_objects, of_plan
+from meshdsl.compare.access.callers import PLAIN
 from meshdsl.compare.access.decide import patterns
 from meshdsl.compare.access.model import AccessReason, ServiceAccess, Way
 from meshdsl.compare.interest import Interest
@@ -128,7 +129,9 @@ class AccessReport:
             return answer
         view = ServiceView(service, model.services[service])
         rows = tuple(sorted(view.rows(self.names), key=_in_order))
-        return replace(answer, rows=rows, refused=_refused(view, view.callers.everyone))
+        return replace(
+            answer, rows=rows, refused=_refused(view, _others(view)) or _refused(view, view.callers.everyone)
+        )
 
     def caller(self, caller: str) -> AccessAnswer:
         """What a caller can call.
@@ -229,7 +232,13 @@ def _in_order(row: AccessRow) -> tuple[object, ...]:
 def _refused(view: ServiceView, mask: int) -> Mapping[str, tuple[AccessReason, ...]]:
     if not mask & ~view.all:
         return {}
-    return {view.name: tuple(reason for reason, who in view.refusals().items() if who & mask)}
+    reasons = tuple(reason for reason, who in view.refusals().items() if who & mask)
+    return {view.name: reasons} if reasons else {}
+
+
+def _others(view: ServiceView) -> int:
+    """The callers whom no row names: what limits one that a row does name is said there."""
+    return view.callers.everyone & (view.callers.unnamed | PLAIN | ~view.some)
 
 
 def _accounts(ways: Iterable[Way]) -> Iterator[str]:

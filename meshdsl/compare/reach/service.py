@@ -143,7 +143,7 @@ class ServiceView:
             names: of callers.
             of: the callers to speak of.
         """
-        return (self._row(*one, names) for one in self.rectangles(of))
+        return (self._row(*one, names, of) for one in self.rectangles(of))
 
     def rectangles(self, of: int = _ALL) -> Iterator[tuple[Row, tuple[int, ...], Grant, list[Grant]]]:
         """The rows as sets of bits, with their ports (none for all), the rule that decides, and the other rules."""
@@ -177,8 +177,12 @@ class ServiceView:
         ways = ([Block(*item) for item in found.items()] for found in (by_caller, taken))
         return min((rows(self.space, blocks) for blocks in ways), key=len)
 
-    def _row(self, row: Row, ports: tuple[int, ...], grant: Grant, others: list[Grant], names: Names) -> AccessRow:
+    def _row(
+        self, row: Row, ports: tuple[int, ...], grant: Grant, others: list[Grant], names: Names, of: int
+    ) -> AccessRow:
         cells = self._cells(row)
+        # "Everyone except" speaks of whom it leaves out, too; a list of names speaks of these alone.
+        about = of & (self.callers.everyone if row.callers & self.callers.unnamed else row.callers)
         callers, excepted = names.words(self.callers, row.callers)
         chosen = [name for index, name in enumerate(self.space.methods) if row.methods >> index & 1]
         every = len(chosen) == len(self.space.methods)
@@ -195,7 +199,7 @@ class ServiceView:
             self.space.paths.words(row.paths),
             tuple(text for text in self.space.headers.words(row.states) if text),
             (grant.reason, *(one.reason for one in others if one.meets(row.callers, cells))),
-            tuple(grant.limits),
+            tuple(reason for reason, who in grant.limits.items() if who & about),
             tuple(undecided),
         )
 
