@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,11 +56,21 @@ def graph(console: Console, choice: Choice, options: Options) -> int:
         graphs[job.name] = graph_of(plan, namespace=options.namespace, service=options.service)
     texts = {name: graph_report(options.format, one, str(Path.cwd())) for name, one in graphs.items()}
     if len(set(texts.values())) > 1:
-        names = ", ".join(texts)
-        raise click.UsageError(f"the clusters have different graphs: choose one with --cluster; there are {names}")
+        raise click.UsageError(f"the clusters have different graphs; choose one: {_ready(choice, options, texts)}")
     (text,) = set(texts.values())
     if options.output is None or options.output == STREAM:
         console.write(text)
     else:
         write_file(Path(options.output), text)
     return 0
+
+
+def _ready(choice: Choice, options: Options, clusters: Iterable[str]) -> str:
+    """The command that draws the first cluster, to be copied, and the names of the others."""
+    words = ["meshdsl", "graph", *([choice.path] if choice.path is not None else [])]
+    words += ["--namespace", options.namespace] if options.namespace else []
+    words += ["--service", options.service] if options.service else []
+    words += ["--format", options.format] if options.format != "mermaid" else []
+    words += ["--output", options.output] if options.output is not None else []
+    first, *others = clusters
+    return f"{shlex.join([*words, '--cluster', first])} (or {', '.join(others)})"

@@ -39,7 +39,8 @@ def _lines(graph: MeshGraph, base: str) -> Iterator[str]:
 def _node(graph: MeshGraph, node: GraphNode) -> str:
     words = _quoted(title(node), *lines(graph, node))
     colour = ', color="#b3261e", penwidth=2' if node.open_to or node.is_kept_out else ""
-    return f"{_quoted(node.key)} [label={words}, shape={_SHAPES[node.kind]}{colour}];"
+    hint = _quoted("; ".join([node.key, *lines(graph, node, whole=True)]))
+    return f"{_quoted(node.key)} [label={words}, shape={_SHAPES[node.kind]}, tooltip={hint}{colour}];"
 
 
 def _quoted(*words: str) -> str:

@@ -100,7 +100,7 @@ def _drawn(graph: MeshGraph, where: Layout, said: dict[str, list[str]], base: st
         classes = f"c{numbers[edge.caller]} c{numbers[edge.service]}"
         yield from _edge(edge, where.ways[edge.caller, edge.service], classes, base)
     for node in graph.nodes:
-        yield from _node(node, where.nodes[node.key], said[node.key], numbers[node.key], base)
+        yield from _node(node, where.nodes[node.key], said[node.key], numbers[node.key], _hint(graph, node, base))
     for edge in graph.edges if with_labels else ():
         yield from _label(edge, where.ways[edge.caller, edge.service])
     yield "</svg>"
@@ -111,12 +111,10 @@ def _hovers(graph: MeshGraph) -> str:
     return "".join(f"svg:has(.n{n}:hover) .e:not(.c{n}){{opacity:.08}}\n" for n in range(len(graph.nodes)))
 
 
-def _node(node: GraphNode, box: Box, said: list[str], number: int, base: str) -> Iterator[str]:
+def _node(node: GraphNode, box: Box, said: list[str], number: int, hint: str) -> Iterator[str]:
     marked = bool(node.open_to or node.is_kept_out)
     yield f'<g class="node {node.kind} n{number}{" open" if marked else ""}">'
-    hint = f"{node.key}; {'; '.join(said)}" if said else node.key
-    why = places(node.open_because, base) or "; ".join(reason.what for reason in node.open_because)
-    yield f"<title>{_text(hint + (f' ({why})' if why else ''))}</title>"
+    yield f"<title>{_text(hint)}</title>"
     yield f'<rect {_rect(box)} rx="{7 if node.kind == "service" else 15}"/>'
     yield f'<text class="name" x="{box.x + 12:.1f}" y="{box.y + 20:.1f}">{_text(title(node))}</text>'
     for index, line in enumerate(said, 1):
@@ -124,6 +122,12 @@ def _node(node: GraphNode, box: Box, said: list[str], number: int, base: str) ->
         y = box.y + 20 + index * _LINE
         yield f'<text class="line{" open" if is_open else ""}" x="{box.x + 12:.1f}" y="{y:.1f}">{_text(line)}</text>'
     yield "</g>"
+
+
+def _hint(graph: MeshGraph, node: GraphNode, base: str) -> str:
+    """All that is known of a node, which its box has no room for."""
+    why = places(node.open_because, base) or "; ".join(reason.what for reason in node.open_because)
+    return "; ".join([node.key, *lines(graph, node, whole=True)]) + (f" ({why})" if why else "")
 
 
 def _edge(edge: GraphEdge, way: tuple[Stop, ...], classes: str, base: str) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Literal
 
 from meshdsl.compare.access.model import AccessReason
@@ -27,21 +27,45 @@ def title(node: GraphNode) -> str:
     return node.name if node.kind == "service" else f"account {node.name}"
 
 
-def versions(service: Service) -> Iterator[str]:
-    """How requests are divided among versions, a line for each way, with the plainest condition that leads to it.
+def versions(service: Service, *, whole: bool = False) -> Iterator[str]:
+    """How requests are divided among versions, a line for each way.
 
     A route that goes where everything goes is not told: the table of a service is ``meshdsl explain``'s.
+
+    Args:
+        service: its intent.
+        whole: every condition that leads to a way; else the plainest, and how many more there are.
     """
-    found: dict[str, str] = {}
+    found: dict[str, list[Match]] = {}
     for port in service.ports:
         for rule in port.rules:
             divided = len(rule.backends) > 1 or any(one.version for one in rule.backends)
             if rule.redirect is None and divided:
                 shares = backends_words(rule.backends).removeprefix("version ")
-                where = _where(rule.match)
-                found[shares] = min(found.get(shares, where), where, key=lambda words: (len(words), words))
-    for shares, where in sorted(found.items(), key=lambda item: (bool(item[1]), item[1])):
-        yield f"{where}: {shares}" if where else shares
+                found.setdefault(shares, []).append(rule.match)
+    said = [(_ways(matches, whole=whole), shares) for shares, matches in found.items()]
+    for words, shares in sorted(said, key=lambda item: (bool(item[0]), item)):
+        yield f"{words}: {shares}" if words else shares
+
+
+def _ways(matches: Collection[Match], *, whole: bool) -> str:
+    """The conditions of a way, the plainest first, without those that are part of another; empty for every request."""
+    wheres = {_where(one) for one in matches if not any(_is_part(one, other) for other in matches)}
+    first, *more = sorted(wheres, key=lambda words: (len(words), words))
+    if whole:
+        return "; or ".join([first, *more])
+    return f"{first}, and {len(more)} more" if more else first
+
+
+def _is_part(one: Match, whole: Match) -> bool:
+    """Whether what matches one plainly matches the other, too, and there is more of that."""
+    return (
+        one != whole
+        and whole.path in (None, one.path)
+        and whole.method in (None, one.method)
+        and set(whole.headers) <= set(one.headers)
+        and set(whole.query) <= set(one.query)
+    )
 
 
 def _where(match: Match) -> str:
@@ -63,11 +87,11 @@ def heading(graph: MeshGraph, namespace: str) -> str:
     return f"{namespace} · {found[0]}" if len(found) == 1 else namespace
 
 
-def lines(graph: MeshGraph, node: GraphNode) -> list[str]:
-    """What is said of a node under its name."""
+def lines(graph: MeshGraph, node: GraphNode, *, whole: bool = False) -> list[str]:
+    """What is said of a node under its name; for ``whole``, see :func:`versions`."""
     if node.service is None:
         return []
-    said = list(versions(node.service))
+    said = list(versions(node.service, whole=whole))
     if node.is_kept_out:
         said.append("kept out of the mesh")
     elif node.open_to:

@@ -237,7 +237,9 @@ def test_clusters_with_different_graphs_must_be_chosen(shop: Path) -> None:
     file.write_text(POLICIES + 'only = Allow(web, callers=(api,), only=("istio",))\n')
     done = meshdsl("graph", cwd=shop)
     assert done.returncode == 2
-    assert "choose one with --cluster; there are one, two" in done.stderr
+    assert "choose one: meshdsl graph --cluster one (or two)" in done.stderr
+    svg = meshdsl("graph", ".", "--format", "svg", "--output", "a b.svg", cwd=shop)
+    assert "choose one: meshdsl graph . --format svg --output 'a b.svg' --cluster one (or two)" in svg.stderr
     assert meshdsl("graph", "--cluster", "two", cwd=shop).returncode == 0
 
 

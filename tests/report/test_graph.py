@@ -15,13 +15,20 @@ from meshdsl import (
     Allow,
     Anyone,
     Canary,
+    Cookie,
     DefaultDeny,
     Deny,
+    Header,
     MutualTls,
     Namespace,
     Proxy,
+    Query,
+    Route,
     Service,
     ServiceAccount,
+    Timeout,
+    all_of,
+    any_of,
     compiler,
 )
 from meshdsl.compare.reach.answers import AccessRow, Reach
@@ -173,6 +180,24 @@ def apart(boxes: list[Box]) -> bool:
         for index, a in enumerate(boxes)
         for b in boxes[:index]
     )
+
+
+ASKED = any_of(Header("x-canary", "true"), Cookie("canary", "yes"), all_of(Header("x-team", "a"), Query("debug", "1")))
+
+
+@pytest.mark.parametrize("format", ["mermaid", "dot", "svg"])
+def test_a_canary_that_several_conditions_lead_to_says_how_many_there_are(format: str) -> None:
+    canary = Canary(api, stable="v1", canary="v2", percent=10, when=ASKED)
+    graph = graph_of(canary, Timeout(Route("slow", api, path="/slow"), request="9s"))  # its routes ask for the same once more
+    text = unescape(graph_report(format, graph, "/").replace("#61;", "="))  # type: ignore[arg-type]
+    assert "x-canary = true, and 2 more: v2" in text
+
+
+@pytest.mark.parametrize("format", ["dot", "svg"])
+def test_what_a_pointer_shows_has_every_condition(format: str) -> None:
+    graph = graph_of(Canary(api, stable="v1", canary="v2", percent=10, when=ASKED))
+    text = unescape(graph_report(format, graph, "/"))  # type: ignore[arg-type]
+    assert re.search(r"x-canary = true; or x-team[^\n]*; or cookie[^\n]*: v2", text)
 
 
 @settings(deadline=None)
