@@ -38,8 +38,8 @@ _COMMANDS: tuple[Page, ...] = (
     Page(
         "MESH071",
         "No such service",
-        "A service is written as `NAMESPACE/NAME`, as it is declared with `Service(…)`. The policies declare no service "
-        "of that name, or no such caller or namespace, for this cluster. The message names the nearest one.",
+        "A service is written as `NAMESPACE/NAME`, as it is declared with `Service(…)`. The policies declare no "
+        "service of that name, or no such caller or namespace, for this cluster. The message names the nearest one.",
     ),
     Page(
         "MESH072",
