@@ -159,6 +159,12 @@ class Proxies:
             return GRANTED
         return self._of(namespace, [one for one in self._pods.get(namespace, ()) if labels <= one.labels])
 
+    def of_namespace(self, namespace: str) -> Proxied:
+        """Whether pods that say nothing themselves have a proxy in a namespace."""
+        if not self._outside.get(namespace, False):
+            return GRANTED
+        return Proxied(has=False, where=f"Namespace {namespace}, without {HOW[self._mesh]}")
+
     def of_account(self, namespace: str, account: str) -> Proxied:
         """Whether the pods that run as a service account have a proxy."""
         if namespace not in self._outside:

@@ -463,7 +463,7 @@ def test_what_could_not_be_read_is_named_and_no_row_is_made_up() -> None:
     assert report.to("prod/api").rows == ()
     assert report.matrix().services == ()
     assert "AuthorizationPolicy.security.istio.io in istio-system" in cluster.asked
-    assert not any(scope.startswith(("Deployment", "DestinationRule")) for scope in cluster.asked)
+    assert not any(scope.startswith(("VirtualService", "DestinationRule")) for scope in cluster.asked)
 
 
 def test_a_kind_that_is_not_installed_has_no_objects_and_that_is_said() -> None:

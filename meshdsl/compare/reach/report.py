@@ -12,25 +12,37 @@ from meshdsl.compare.access.callers import PLAIN
 from meshdsl.compare.access.decide import patterns
 from meshdsl.compare.access.model import AccessReason, ServiceAccess, Way
 from meshdsl.compare.interest import Interest
-from meshdsl.compare.kinds import OF_TARGET
+from meshdsl.compare.kinds import OF_TARGET, OTHERS
 from meshdsl.compare.live import Cluster, LiveObject, Scope, Snapshot, Unknown
 from meshdsl.compare.reach.answers import AccessAnswer, AccessMatrix, AccessRow, By
 from meshdsl.compare.reach.matrix import matrix
 from meshdsl.compare.reach.service import ServiceView
-from meshdsl.compare.reach.who import Asked, Names, enrolment
+from meshdsl.compare.reach.there import FILTERS, WORKLOADS, There, slim
+from meshdsl.compare.reach.who import Asked, Names, enrolment, is_kept_out
 from meshdsl.compiler import Bundle
 from meshdsl.plan.intent import Plan, Service
 from meshdsl.targets.base import Target, TargetName
 
 _ISTIO: Final = frozenset({"AuthorizationPolicy", "PeerAuthentication"})
+_OF_MESH: Final = _ISTIO | FILTERS | {"RequestAuthentication"}
+"""What holds for the whole mesh if it is in the root namespace."""
+_BESIDE: Final = WORKLOADS | {"Namespace", "Service"}
+"""What says which pods have a proxy, and which Services exist."""
 _KINDS: Final[Mapping[TargetName, frozenset[str]]] = {
-    "istio": _ISTIO,
-    "ambient": _ISTIO | {"Gateway", "Namespace", "Service"},
-    "linkerd": frozenset(
-        {"AuthorizationPolicy", "HTTPRoute", "MeshTLSAuthentication", "Namespace", "NetworkAuthentication", "Server"}
-    ),
+    "istio": _OF_MESH | _BESIDE,
+    "ambient": _OF_MESH | _BESIDE | {"Gateway"},
+    "linkerd": _BESIDE
+    | {
+        "AuthorizationPolicy",
+        "GRPCRoute",
+        "HTTPRoute",
+        "MeshTLSAuthentication",
+        "NetworkAuthentication",
+        "Server",
+        "ServerAuthorization",
+    },
 }
-"""Kinds without which it is not known who may call; of Services, the plan knows what is needed."""
+"""Kinds without which it is not known who may call."""
 
 
 def access(of: Bundle | Plan, live: Snapshot | Cluster | Bundle | Iterable[LiveObject] | None = None) -> AccessReport:
@@ -65,8 +77,11 @@ def access(of: Bundle | Plan, live: Snapshot | Cluster | Bundle | Iterable[LiveO
     # What is not installed has no objects. A dump need not have every kind: that can be said beside its answer.
     unknown = tuple(one for one in told if one.code not in ("not-installed", "not-in-dump"))
     missing = tuple(dict.fromkeys(one.reason for one in told if one.code == "not-in-dump"))
-    absent = tuple(dict.fromkeys(f"{one.scope.kind} is not installed" for one in told if one.code == "not-installed"))
-    return AccessReport(of.plan, of.target, tuple(snapshot.objects), unknown, missing, absent)
+    known = OF_TARGET[of.target.name]
+    bare = (one.scope.kind for one in told if one.code == "not-installed" and one.scope.kind in known)
+    absent = tuple(dict.fromkeys(f"{kind} is not installed" for kind in bare))
+    objects, complete = tuple(snapshot.objects), snapshot.complete_services
+    return AccessReport(of.plan, of.target, objects, unknown, missing, absent, complete)
 
 
 def _snapshot(of: Bundle, live: Snapshot | Cluster | Bundle | Iterable[LiveObject]) -> Snapshot:
@@ -76,7 +91,8 @@ def _snapshot(of: Bundle, live: Snapshot | Cluster | Bundle | Iterable[LiveObjec
         return Snapshot(tuple(one.body for one in live.manifests))
     if isinstance(live, Iterable):
         return Snapshot(tuple(live))
-    return live.snapshot(asked(of.plan, of.target), Interest(of.manifests))
+    interest = Interest(of.manifests)
+    return live.snapshot(asked(of.plan, of.target), lambda one: slim(one) or interest(one))
 
 
 def asked(plan: Plan, target: Target) -> tuple[Scope, ...]:
@@ -84,12 +100,12 @@ def asked(plan: Plan, target: Target) -> tuple[Scope, ...]:
 
     Also where the plan has no policies: others may have written some.
     """
-    wanted = _KINDS[target.name] | {"Namespace", "Service"}
-    kinds = [kind for kind in OF_TARGET[target.name] if kind.kind in wanted]
+    every = (*OF_TARGET[target.name], *OTHERS[target.name])
+    kinds = [kind for kind in every if kind.kind in _KINDS[target.name]]
     found = {Scope(kind, space.name) for kind in kinds if kind.namespaced for space in plan.namespaces}
     found |= {Scope(kind) for kind in kinds if not kind.namespaced}
     root = str(getattr(target, "root_namespace", ""))
-    found |= {Scope(kind, root) for kind in kinds if root and kind.kind in _ISTIO}
+    found |= {Scope(kind, root) for kind in kinds if root and kind.kind in _OF_MESH}
     return tuple(sorted(found))
 
 
@@ -104,6 +120,7 @@ class AccessReport:
         unknown: what could not be read; then no question is answered.
         missing: what a dump does not have, a sentence each.
         absent: what the cluster does not have, a sentence each.
+        complete: namespaces of which every Service is among the objects, ``""`` for all.
     """
 
     plan: Plan
@@ -112,6 +129,7 @@ class AccessReport:
     unknown: tuple[Unknown, ...] = ()
     missing: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
+    complete: frozenset[str] = frozenset()
 
     def to(self, service: str) -> AccessAnswer:
         """Who can call a service.
@@ -125,7 +143,7 @@ class AccessReport:
         model = self._read({self.names.service(service)})
         remarks = (*self._known(model), *self._remarks(service))
         answer = AccessAnswer("to", service, remarks=remarks, undecided=self._undecided(model), unknown=self.unknown)
-        if self.unknown:
+        if self.unknown or service not in model.services:
             return answer
         view = ServiceView(service, model.services[service])
         rows = tuple(sorted(view.rows(self.names), key=_in_order))
@@ -182,7 +200,20 @@ class AccessReport:
     def names(self) -> Names:
         """The names of services and accounts."""
         every = (way for one in self._model.services.values() for ways in one.ports.values() for way in ways)
-        return Names(self.plan, _accounts(every))
+        return Names(self.plan, _accounts(every), self._kept_out)
+
+    @cached_property
+    def _kept_out(self) -> frozenset[str]:
+        """The services whose pods have no proxy: where a cluster says it, as it says, else as the plan does."""
+        meant = {str(one) for one in self.plan.services if is_kept_out(self.plan, one)}
+        if self._there is None:
+            return frozenset(meant)
+        told = {one for one in meant if self._there.proxies.is_told(one.partition("/")[0])}
+        return frozenset(meant - told) | self._there.without_proxy
+
+    @cached_property
+    def _there(self) -> There | None:
+        return None if self.target is None else There(self.objects, self.target, self.plan, self.complete)
 
     @property
     def services(self) -> Mapping[str, ServiceAccess]:
@@ -201,7 +232,13 @@ class AccessReport:
             model = replace(whole, services=services)
         else:
             model = of_objects(self.objects, self.target, self.plan, only)
-        return replace(model, services=dict(_with_enrolment(model.services, self.plan)))
+        there = self._there
+        if there is not None:
+            model = there.applied(model)
+        told = frozenset(
+            name for name in model.services if there is not None and there.proxies.is_told(name.partition("/")[0])
+        )
+        return replace(model, services=dict(_with_enrolment(model.services, self.plan, told)))
 
     def _remarks(self, name: str) -> Iterator[str]:
         namespace, _, own = name.partition("/")
@@ -249,13 +286,18 @@ def _accounts(ways: Iterable[Way]) -> Iterator[str]:
             yield f"{parts[2]}/{parts[4]}"
 
 
-def _with_enrolment(services: Mapping[str, ServiceAccess], plan: Plan) -> Iterator[tuple[str, ServiceAccess]]:
-    """What is kept out of the mesh has no proxy that refuses anything, whatever is written about it."""
+def _with_enrolment(
+    services: Mapping[str, ServiceAccess], plan: Plan, told: Collection[str]
+) -> Iterator[tuple[str, ServiceAccess]]:
+    """What is kept out of the mesh has no proxy that refuses anything, whatever is written about it.
+
+    Of the services in ``told`` a cluster says it, not the plan.
+    """
     declared: dict[str, Service] = {str(service): service for service in plan.services}
     around = {f"{namespace.name}/*": namespace.proxy for namespace in plan.namespaces}
     for name, one in services.items():
         proxy = enrolment(plan, declared[name]) if name in declared else around.get(name)
-        if proxy is not None and proxy.enrolled is False:
+        if name not in told and proxy is not None and proxy.enrolled is False:
             reason = AccessReason("Proxy(enrolled=False)", origin=proxy.source.origin)
             yield name, replace(one, ports=dict.fromkeys(one.ports, (Way(open_by=(reason,)),)))
         else:

@@ -6,7 +6,7 @@ identity, whatever account its pods run as: it calls in plain text, as anybody o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
@@ -60,10 +60,17 @@ class Asked:
 class Names:
     """The names of a plan."""
 
-    def __init__(self, plan: Plan, accounts: Iterable[str] = ()) -> None:
-        """A plan, and the accounts ``"namespace/name"`` that rules name."""
+    def __init__(self, plan: Plan, accounts: Iterable[str] = (), kept_out: Collection[str] | None = None) -> None:
+        """A plan, the accounts ``"namespace/name"`` that rules name, and the services outside the mesh.
+
+        Where these are None, the plan says it.
+        """
         self.plan = plan
-        self.kept_out = tuple(str(service) for service in plan.services if is_kept_out(plan, service))
+        self.kept_out = tuple(
+            str(service)
+            for service in plan.services
+            if (is_kept_out(plan, service) if kept_out is None else str(service) in kept_out)
+        )
         self._services: dict[str, list[str]] = {}
         for service in plan.services:
             if str(service) not in self.kept_out:
