@@ -114,7 +114,8 @@ def test_the_permissions_that_live_needs(shop: Path) -> None:
     done = meshdsl("access", "--show-rbac", "--cluster", "one", cwd=shop)
     assert done.returncode == 0
     assert "authorizationpolicies" in done.stdout
-    assert "deployments" not in done.stdout
+    assert "deployments" in done.stdout
+    assert "envoyfilters" in done.stdout
 
 
 @pytest.mark.parametrize(
