@@ -64,7 +64,7 @@ class Counts:
         return {names.get(name, name): number for name, number in asdict(self).items()}
 
 
-def build(console: Console, choice: Choice, out: str | None, *, check: bool) -> int:
+def build(console: Console, choice: Choice, out: str | None, *, check: bool, script: bool = False) -> int:
     """Run the command.
 
     Args:
@@ -72,6 +72,7 @@ def build(console: Console, choice: Choice, out: str | None, *, check: bool) -> 
         choice: what to compile for.
         out: folder to write to; ``"-"`` for standard output; None for that of the configuration.
         check: write nothing, and report what is out of date or not reproducible.
+        script: print a shell script that applies it, in place of writing manifests.
 
     Returns:
         The exit code.
@@ -81,13 +82,17 @@ def build(console: Console, choice: Choice, out: str | None, *, check: bool) -> 
         click.UsageError: options that do not go together.
     """
     start = time.monotonic()
+    if script:
+        if check or out is not None:
+            raise click.UsageError("--script goes to standard output: it does not go with --out or --check")
+        out = STREAM
     if out == STREAM and check:
         raise click.UsageError("--check compares with files: it does not go with --out -")
     if choice.target is not None and out is None:
         _refuse_out_of_a_configuration(choice.target)
     found = project(choice)
     if out == STREAM:
-        _refuse_stream(found)
+        _refuse_stream(found, "--script" if script else "--out -")
         console.output_taken = True
     elif out is not None:
         # Where the folder is not the configuration's own, what else is in it is not ours to judge.
@@ -105,17 +110,27 @@ def build(console: Console, choice: Choice, out: str | None, *, check: bool) -> 
         elif out != STREAM:
             _write(console, found, built, counts, progress)
     if out == STREAM:
-        console.write("".join(render.stream(one.bundle.manifests) for one in built if one.bundle))
+        console.write("".join(_printed(one, script=script) for one in built))
     warnings = (warning for one in built for warning in one.warnings)
     console.report([*files.warnings, *warnings, *late], counts.summary(check=check))
     console.result(_line(counts, late, time.monotonic() - start, check=check, streamed=out == STREAM))
     return 1 if late else 0
 
 
-def _refuse_stream(found: Project) -> None:
+def _printed(built: Built, *, script: bool) -> str:
+    if built.bundle is None:
+        return ""
+    if not script:
+        return render.stream(built.bundle.manifests)
+    from meshdsl.cli.script import script_of_build
+
+    return script_of_build(built.job, built.bundle)
+
+
+def _refuse_stream(found: Project, option: str) -> None:
     if len(found.jobs) != 1:
         names = ", ".join(job.name for job in found.jobs)
-        raise click.UsageError(f"--out - is for one cluster: choose one with --cluster; there are {names}")
+        raise click.UsageError(f"{option} is for one cluster: choose one with --cluster; there are {names}")
 
 
 def _refuse_out_of_a_configuration(target: str) -> None:

@@ -15,19 +15,24 @@ if TYPE_CHECKING:
 _EXISTING = click.Path(exists=True)
 
 
-@click.command(
-    epilog="\b\nExample:\n  meshdsl build --cluster istio --out - |\n"
-    "    kubectl apply --server-side --field-manager=meshdsl -f -\n"
-)
+@click.command(epilog="\b\nExample:\n  meshdsl build --cluster istio --script > apply.sh\n")
 @click.argument("path", type=_EXISTING, required=False)
 @clusters
 @click.option("--out", metavar="DIR", help="Where to write, or '-' for one YAML stream of one cluster.")
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 where the output is not what the policies say.")
+@click.option("--script", is_flag=True, help="Print a shell script that applies everything to one cluster.")
 @report_format
 @verbosity
 @click.pass_obj
 def build(
-    console: Console, *, path: str | None, clusters: tuple[str, ...], target: str | None, out: str | None, check: bool
+    console: Console,
+    *,
+    path: str | None,
+    clusters: tuple[str, ...],
+    target: str | None,
+    out: str | None,
+    check: bool,
+    script: bool,
 ) -> int:
     """Compile the policies, for every cluster or some.
 
@@ -37,7 +42,7 @@ def build(
     from meshdsl.cli.build import build as run
     from meshdsl.cli.project import Choice
 
-    return run(console, Choice(path, clusters, target), out, check=check)
+    return run(console, Choice(path, clusters, target), out, check=check, script=script)
 
 
 @click.command(

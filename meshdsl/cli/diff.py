@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -68,7 +69,7 @@ class Options:
     context: str = ""
     against: str | None = None
     views: tuple[View, ...] = ()
-    format: DiffFormat = "text"
+    format: DiffFormat | Literal["script"] = "text"
     output: str | None = None
     server_side: bool = False
     adopt: bool = False
@@ -116,7 +117,15 @@ def _nothing(console: Console, document: DiffDocument, options: Options) -> None
     if options.format == "text" and not _to_file(options):
         console.report(document.diagnostics)
     else:
-        _show(console, document, options)
+        _show(console, document, options, lambda: _script((), (), document, options))
+
+
+def _script(
+    bundles: Sequence[tuple[Job, Bundle]], compared: Sequence[Compared], document: DiffDocument, options: Options
+) -> str:
+    from meshdsl.cli.script import script_of_diff
+
+    return script_of_diff(bundles, compared, document.failed, adopt=options.adopt)
 
 
 def _diff(console: Console, choice: Choice, options: Options, found: Project, fail_on: frozenset[Risk]) -> int:
@@ -143,7 +152,7 @@ def _diff(console: Console, choice: Choice, options: Options, found: Project, fa
         failed=tuple(job.name for (job, _), one in zip(bundles, compared, strict=True) if one.report is None),
         command=_command(choice, options),
     )
-    _show(console, document, options)
+    _show(console, document, options, lambda: _script(bundles, compared, document, options))
     code = _exit_code(document, fail_on, failed=any(one.failed for one in compared))
     console.note(_line(document, fail_on, code))
     return code
@@ -163,6 +172,8 @@ def _command(choice: Choice, options: Options) -> str:
 
 
 def _check(options: Options) -> None:
+    if options.format == "script" and options.against is not None:
+        raise click.UsageError("--format script is for a live cluster: it does not go with --against")
     if options.against is None:
         return
     if not options.against:
@@ -284,13 +295,13 @@ def _to_file(options: Options) -> bool:
     return options.output is not None and options.output != STREAM
 
 
-def _show(console: Console, document: DiffDocument, options: Options) -> None:
+def _show(console: Console, document: DiffDocument, options: Options, script: Callable[[], str]) -> None:
     if options.format not in _DOCUMENTS or _to_file(options):
         # Said first, so that the difference is what stays in sight.
         console.format, console.output_taken = "text", True
         console.report(document.diagnostics)
     coloured = options.format == "text" and not _to_file(options) and colours(error_stream=False)
-    text = diff_report(options.format, document, colour=coloured)
+    text = script() if options.format == "script" else diff_report(options.format, document, colour=coloured)
     if _to_file(options):
         write_file(Path(str(options.output)), text)
     else:

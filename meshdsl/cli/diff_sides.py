@@ -38,11 +38,13 @@ class Compared:
         report: None if it could not be compared at all.
         diagnostics: what is to be said beside it.
         failed: whether something could not be told.
+        context: that leads to the cluster; empty if it was none, or has no name.
     """
 
     report: DiffReport | None
     diagnostics: tuple[Diagnostic, ...] = ()
     failed: bool = False
+    context: str = ""
 
 
 class Side(Protocol):
@@ -105,11 +107,12 @@ class LiveSide:
             if self.server_side:
                 bundle, refused = answered(cluster, bundle, snapshot)
         report = diff(bundle, snapshot, adopt=self.adopt, show_foreign=self.show_foreign)
+            leads = cluster.context
         against = f"context {context}" if context else cluster.name
         if self.server_side:
             against += who_says(written, bundle)
         named = replace(report, cluster=job.name, against=against)
-        return Compared(named, tuple(one.on(job.name) for one in refused), failed=bool(refused))
+        return Compared(named, tuple(one.on(job.name) for one in refused), bool(refused), leads)
 
 
 def answered(cluster: Cluster, bundle: Bundle, snapshot: Snapshot) -> tuple[Bundle, tuple[Diagnostic, ...]]:

@@ -13,6 +13,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 TARGETS = ("istio", "ambient", "linkerd")
 DIFF_FORMATS = ("text", "json", "markdown", "sarif", "github", "html")
+SCRIPT = "script"
 RISKS = """widened-access, weakened-mtls, moved-traffic, removed-breaker, removed-timeout,
   unsafe-retries, removed-fence, breaking-order, dropped-field, overwritten-object,
   opened-by-others"""
@@ -71,7 +72,7 @@ def diff_format(function: F) -> F:
     """``--format`` of a comparison; what is wrong with the input is shown in it where it can be, else as text."""
     return click.option(
         "--format",
-        type=click.Choice(DIFF_FORMATS),
+        type=click.Choice((*DIFF_FORMATS, SCRIPT)),
         default="text",
         show_default=True,
         callback=_set_diff_format,

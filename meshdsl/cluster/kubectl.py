@@ -94,6 +94,11 @@ class KubectlCluster:
         self._version = ""
 
     @property
+    def context(self) -> str:
+        """The name of the context, once the cluster was entered; empty if kubectl gives the current one none."""
+        return self._settings.context or (self._proxy.context() if self._proxy is not None else "")
+
+    @property
     def name(self) -> str:
         """The context; if none was given, that it is the current one, and what kubectl calls that."""
         if self._settings.context:

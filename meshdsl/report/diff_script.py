@@ -69,7 +69,7 @@ class _Step:
         phase: when.
         change: why.
         body: to be applied; None for a patch.
-        whole: it may stand in one command with others.
+        force: what others have set is taken over.
     """
 
     phase: Phase
@@ -109,7 +109,7 @@ class _Script:
                 names = ", ".join(dict.fromkeys(path_text(path) for path in change.dropped))
                 yield f"the API server would refuse {change.ref}: its definition has no {names}"
             elif change.action is Action.UPDATE and change.owner and change.kept is None:
-                yield f"{change.owner} drives {change.ref}, and has put more into it than weights: wait until it is done"
+                yield f"{change.owner} drives {change.ref}, and more of it than weights: wait until it is done"
 
     def _left_alone(self) -> Iterator[str]:
         """Comments on what is in the way and not ours."""
@@ -195,6 +195,11 @@ class _Script:
         ref = change.ref
         which = (f"--field-selector=metadata.name={ref.name}", f"--selector={mine}")
         return self._place.kubectl("delete", resources(ref), *in_namespace(ref), *which)
+
+
+def ended(reasons: Iterable[str]) -> str:
+    """A script that says why it does nothing, and fails."""
+    return "\n".join(["#!/bin/sh", *_end(reasons)]) + "\n"
 
 
 def _end(reasons: Iterable[str]) -> Iterator[str]:
