@@ -94,4 +94,19 @@ PAGES: tuple[Page, ...] = (
         " route, retry or timeout holds, and a rule about requests may refuse everything. Set appProtocol in the"
         " Kubernetes Service, or rename the port.",
     ),
+    Page(
+        "MESH615",
+        "retries on reset alone",
+        "Between sidecars it is the callee's own proxy whose connection an application resets or refuses, or whose"
+        " stream it does not read. That proxy answers 503, and the caller's proxy, which is the one that retries,"
+        " sees an answer and no broken connection. A retry on reset, connect-failure or refused-stream alone would"
+        ' do nothing for it. Retry on "5xx" or "gateway-error", or name the status 503, beside or instead of it.',
+    ),
+    Page(
+        "MESH616",
+        "a header that the proxy writes itself",
+        "Envoy, in the caller's sidecar or the waypoint, writes the header server of every answer and date where it"
+        " is missing, after every edit, and takes x-envoy-decorator-operation away. An edit of a response that says"
+        " something else of them would have no effect. Leave it out, or use a header of your own.",
+    ),
 )

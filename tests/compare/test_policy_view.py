@@ -224,7 +224,7 @@ TABLE: list[tuple[str, Policies, Policies, list[str]]] = [
     (
         "edits of headers",
         on_api(T),
-        on_api(T, lambda a: Headers(a, request_set={"x-a": "secret"}, response_remove=("server",))),
+        on_api(T, lambda a: Headers(a, request_set={"x-a": "secret"}, response_remove=("x-powered-by",))),
         ["header edits of prod/api: none → request set x-a; response remove server"],
     ),
     (

@@ -355,7 +355,7 @@ SITUATIONS: Mapping[str, Sequence[Any]] = {
     ],
     "edits of headers": [
         API,
-        Headers(API, request_set={"x-p": "100%"}, request_add={"x-q": "%a%"}, response_remove=("server",)),
+        Headers(API, request_set={"x-p": "100%"}, request_add={"x-q": "%a%"}, response_remove=("x-powered-by",)),
         Headers(API.route("r", path="/a"), response_set={"x-z": "1"}),
     ],
     "redirects": [

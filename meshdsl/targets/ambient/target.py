@@ -24,6 +24,7 @@ from meshdsl.targets.ambient.waypoint import CREATE, UNBOUND, USE_WAYPOINT, bind
 from meshdsl.targets.base import Support, Target, TargetName, require_name
 from meshdsl.targets.istio import access_checks as istio_access
 from meshdsl.targets.istio import checks as istio
+from meshdsl.targets.istio import request_checks
 from meshdsl.targets.istio.authorization_policy import default_deny
 from meshdsl.targets.istio.destination_rule import destination_rule
 from meshdsl.targets.istio.peer_authentication import peer_authentication, service_peer_authentication
@@ -74,6 +75,7 @@ class Ambient(Target):
         yield from access_checks.pods_have_one_way_in(plan)
         for service in plan.services:
             yield from istio.protocols_are_not_contradicted(service)
+            yield from request_checks.edits_reach_the_caller(service)
             yield from istio_access.access_can_be_written(service)
             yield from access_checks.ports_are_known(service)
             yield from access_checks.outsiders_are_judged(service)

@@ -20,7 +20,10 @@ SUPPORT: Final[Mapping[Feature, Support]] = {
     Feature.RETRY: exact("attempts counts retries: attempts=3 is up to four tries"),
     Feature.RETRY_5XX: exact(),
     Feature.RETRY_STATUSES: exact("a reset that the caller's own proxy reports as 503 is no 503 here: name reset"),
-    Feature.RETRY_RESET: exact(),
+    Feature.RETRY_RESET: exact(
+        "between sidecars a reset or refused connection of the application arrives as 503, so without 5xx,"
+        " gateway-error or 503 it is refused (MESH615)"
+    ),
     Feature.RETRY_4XX: exact("Envoy's retriable-4xx is the status 409"),
     Feature.RETRY_GRPC: exact(),
     Feature.RETRY_PER_TRY_TIMEOUT: exact(),
@@ -42,7 +45,10 @@ SUPPORT: Final[Mapping[Feature, Support]] = {
     Feature.MIRROR: exact("the host of the copies ends in -shadow"),
     Feature.MIRROR_PERCENT: exact(),
     Feature.HEADERS_REQUEST: exact("a percent sign in a value is written doubled"),
-    Feature.HEADERS_RESPONSE: exact("a percent sign in a value is written doubled"),
+    Feature.HEADERS_RESPONSE: exact(
+        "a percent sign in a value is written doubled; server is what the caller's proxy writes, and cannot be edited"
+        " (MESH616)"
+    ),
     Feature.REWRITE_PATH: exact(),
     Feature.REWRITE_HOST: exact(),
     Feature.REDIRECT: exact("the query is kept"),

@@ -11,7 +11,7 @@ policies = [
         request_set={"x-team": "payments 100%"},
         request_add={"x-via": "mesh"},
         request_remove=("x-debug",),
-        response_remove=("server",),
+        response_remove=("x-powered-by",),
     ),
     Rewrite(old, path="/new", host="api.internal", only=("istio", "ambient")),
     Redirect(api.route("moved", path="/moved"), path="/here", status=301, accept=("MESH538",)),

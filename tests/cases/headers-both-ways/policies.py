@@ -11,5 +11,5 @@ headers = Headers(
     request_remove=("x-debug",),
     response_set={"cache-control": "no-store"},
     response_add={"vary": "x-team"},
-    response_remove=("server", "x-powered-by"),
+    response_remove=("via", "x-powered-by"),
 )

@@ -1,4 +1,4 @@
-"""An HTTPRoute has no word for resets alone, nor for most gRPC codes; Linkerd sees a reset as one 502 among others."""
+"""An HTTPRoute has no word for resets alone, nor for most gRPC codes; Istio and Linkerd see a reset as a status."""
 
 from meshdsl import Namespace, Retry, Service
 

@@ -1,4 +1,4 @@
-"""Failed connections alone: no status is named in Ambient, and Linkerd, which has no such condition, refuses."""
+"""Failed connections alone: no status is named in Ambient, and Istio and Linkerd, where they arrive as one, refuse."""
 
 from meshdsl import Namespace, Retry, Service
 
