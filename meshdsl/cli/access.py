@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
+from meshdsl.cli.compiles import note_refused
 from meshdsl.cli.console import Console
 from meshdsl.cli.diff import write_file
 from meshdsl.cli.objects import read_objects
@@ -15,6 +17,7 @@ from meshdsl.compare.live import Snapshot
 from meshdsl.compare.reach.answers import AccessAnswer, AccessMatrix, By
 from meshdsl.compare.reach.report import AccessReport, asked
 from meshdsl.compare.reach.report import access as access_of
+from meshdsl.compare.reach.who import ACCOUNT
 from meshdsl.compiler import Bundle, meaning, meant_for
 from meshdsl.compiler import build as compile_for
 from meshdsl.diagnostics import Diagnostic, MeshdslError
@@ -23,6 +26,8 @@ from meshdsl.report.access_report import access_report
 from meshdsl.report.access_words import AccessDocument, AccessFormat, AccessPart
 
 STREAM = "-"
+Answers = list[tuple[str, AccessAnswer | AccessMatrix, list[str]]]
+"""What was read, the answer, and the clusters that have it."""
 MOST_SERVICES = 30
 """From so many services on, a matrix is by namespaces if nothing else is asked for."""
 
@@ -109,26 +114,51 @@ def _parts(
     A service that some clusters do not have is no failure where others have it.
     """
     of_mesh = bool(choice.clusters or choice.target or options.live or options.against is not None)
-    answers: list[tuple[str, AccessAnswer | AccessMatrix, list[str]]] = []
-    errors: list[MeshdslError] = []
+    answers: Answers = []
+    errors: dict[str, MeshdslError] = {}
+    not_there: dict[str, tuple[str, AccessReport]] = {}
     for job in found.jobs:
         try:
             reading, report = _read(console, found, files, job, options) if of_mesh else _meant(found, files, job)
-            answer = _answer(report, options)
+            not_there[job.name] = reading, report
+            _add(answers, reading, _answer(report, options), job.name)
+            del not_there[job.name]
         except MeshdslError as error:
-            errors.append(error)
-            continue
-        same = next((one for one in answers if one[:2] == (reading, answer)), None)
-        if same is None:
-            answers.append((reading, answer, [job.name]))
-        else:
-            same[2].append(job.name)
+            errors[job.name] = error
     if not answers:
-        raise errors[0]
-    several = len(found.jobs) > 1
-    parts = tuple(AccessPart(tuple(names) if several else (), reading, answer) for reading, answer, names in answers)
-    told = (one for error in errors for one in error.diagnostics)
-    return parts, tuple(one for one in told if one.code != "MESH071")
+        raise next(iter(errors.values()))
+    # What is an account by a rule of one cluster is an account of the others, too: nobody there has to name it.
+    if any(
+        isinstance(one, AccessAnswer) and one.subject == f"service account {options.source}" for _, one, _ in answers
+    ):
+        for cluster, (reading, report) in not_there.items():
+            _add(answers, reading, report.caller(f"{ACCOUNT}{options.source}"), cluster)
+            del errors[cluster]
+    if not of_mesh:
+        note_refused(console, found.name, files, [job for job in found.jobs if job.name not in errors])
+    parts = tuple(AccessPart(tuple(names), reading, answer) for reading, answer, names in answers)
+    return parts, _failed(console, errors)
+
+
+def _add(answers: Answers, reading: str, answer: AccessAnswer | AccessMatrix, cluster: str) -> None:
+    """Another cluster's answer, beside those that are the same."""
+    same = next((names for *one, names in answers if one == [reading, answer]), None)
+    if same is None:
+        answers.append((reading, answer, [cluster]))
+    else:
+        same.append(cluster)
+
+
+def _failed(console: Console, errors: Mapping[str, MeshdslError]) -> tuple[Diagnostic, ...]:
+    """Why clusters have no answer; those that do not have what is asked about are noted, which is no failure."""
+    failed: list[Diagnostic] = []
+    for cluster, error in errors.items():
+        for one in error.diagnostics:
+            if one.code == "MESH071":
+                console.note(f"left out: {cluster}: {one.message}")
+            else:
+                failed.append(one)
+    return tuple(failed)
 
 
 def _answer(report: AccessReport, options: Options) -> AccessAnswer | AccessMatrix:

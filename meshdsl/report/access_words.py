@@ -26,7 +26,7 @@ class AccessPart:
     """One answer, the clusters that have it, and what it was read from.
 
     Attributes:
-        clusters: names; empty if there is but one, which needs no name.
+        clusters: names.
         read: for people, such as ``"the policies"`` or ``"the manifests for Istio 1.30"``.
     """
 

@@ -83,6 +83,49 @@ def test_clusters_of_one_kind_are_told_apart_where_they_differ(shop: Path) -> No
     assert "(on two, as the policies mean it)" in done.stdout
 
 
+def test_one_cluster_is_named_in_every_format_as_several_are(shop: Path) -> None:
+    asked = ("access", "--to", "prod/api", "--cluster", "one", "--format")
+    assert "(on one, the manifests for Istio" in meshdsl(*asked, "text", cwd=shop).stdout
+    assert json.loads(meshdsl(*asked, "json", cwd=shop).stdout)["answers"][0]["clusters"] == ["one"]
+    (line,) = csv.DictReader(io.StringIO(meshdsl(*asked, "csv", cwd=shop).stdout))
+    assert line["clusters"] == "one"
+
+
+def test_for_which_clusters_the_policies_do_not_compile_is_said_beside_what_they_mean(shop: Path) -> None:
+    file = shop / "policies" / "shop.py"
+    file.write_text(POLICIES.replace("Allow,", "Allow, Breaker,") + "b = Breaker(api, max_connections=10)\n")
+    done = meshdsl("access", "--to", "prod/api", cwd=shop)
+    assert done.returncode == 0
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("The policies do not compile for two (1 finding): ")
+    assert meshdsl("access", "--to", "prod/api", "--cluster", "one", cwd=shop).stderr == ""
+
+
+def test_an_account_that_one_cluster_names_is_one_of_the_others(shop: Path) -> None:
+    file = shop / "policies" / "shop.py"
+    robot = 'robot = Allow(api, callers=(ServiceAccount("ci", "robot"),), only=("istio",))\n'
+    file.write_text(POLICIES + robot)
+    done = meshdsl("access", "--from", "ci/robot", cwd=shop)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "What service account ci/robot can call (on one," in done.stdout
+    assert "What service account ci/robot can call (on two," in done.stdout
+
+
+def test_a_cluster_without_the_service_is_left_out_and_that_is_said(shop: Path) -> None:
+    (shop / "meshdsl.toml").write_text(
+        CONFIG.replace('target = "linkerd"', 'target = "linkerd"\nenvironment = { cron = true }')
+    )
+    file = shop / "policies" / "shop.py"
+    head, _, rest = POLICIES.partition("\n\n")
+    lines = rest.rstrip().splitlines()
+    body = "".join(f"    {line}\n" for line in lines)
+    cron = '    if env.get("cron"):\n        cron = Service("cron", prod, port=80, probes=())\n'
+    file.write_text(f"{head}\n\n\ndef policies(env):\n{body}{cron}    return list(locals().values())[1:]\n")
+    done = meshdsl("access", "--from", "prod/cron", cwd=shop)
+    assert "left out: one: there is no caller 'prod/cron'" in done.stderr, done.stderr
+    assert "(on two," in done.stdout
+
+
 def test_objects_are_read_from_files(shop: Path) -> None:
     assert meshdsl("build", cwd=shop).returncode == 0
     done = meshdsl("access", "--to", "prod/api", "--cluster", "one", "--against", "out", cwd=shop)

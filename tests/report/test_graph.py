@@ -188,7 +188,9 @@ ASKED = any_of(Header("x-canary", "true"), Cookie("canary", "yes"), all_of(Heade
 @pytest.mark.parametrize("format", ["mermaid", "dot", "svg"])
 def test_a_canary_that_several_conditions_lead_to_says_how_many_there_are(format: str) -> None:
     canary = Canary(api, stable="v1", canary="v2", percent=10, when=ASKED)
-    graph = graph_of(canary, Timeout(Route("slow", api, path="/slow"), request="9s"))  # its routes ask for the same once more
+    graph = graph_of(
+        canary, Timeout(Route(api, name="slow", path="/slow"), request="9s")
+    )  # its routes ask for the same once more
     text = unescape(graph_report(format, graph, "/").replace("#61;", "="))  # type: ignore[arg-type]
     assert "x-canary = true, and 2 more: v2" in text
 
