@@ -106,8 +106,8 @@ class LiveSide:
             written = bundle
             if self.server_side:
                 bundle, refused = answered(cluster, bundle, snapshot)
-        report = diff(bundle, snapshot, adopt=self.adopt, show_foreign=self.show_foreign)
             leads = cluster.context
+        report = diff(bundle, snapshot, adopt=self.adopt, show_foreign=self.show_foreign)
         against = f"context {context}" if context else cluster.name
         if self.server_side:
             against += who_says(written, bundle)
