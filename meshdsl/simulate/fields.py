@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
 from meshdsl.simulate.words import Labels, NotModelled, Request
@@ -151,9 +152,18 @@ def milliseconds(value: Any, where: str) -> int:
     Raises:
         NotModelled: it is none.
     """
-    parts = _DURATION.findall(value) if isinstance(value, str) else []
-    if not parts or "".join(parts) != value:
+    found = _duration(value) if isinstance(value, str) else None
+    if found is None:
         raise NotModelled(where, f"it is a duration, not {value!r}")
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _duration(value: str) -> int | None:
+    """A duration in milliseconds; None for what is none. The same few are written in thousands of rules."""
+    parts = _DURATION.findall(value)
+    if not parts or "".join(parts) != value:
+        return None
     total = Fraction(0)
     for part in parts:
         unit = part.lstrip("0123456789.")

@@ -9,7 +9,7 @@ the first of these that has a rule for the host decides alone (``pilot/pkg/model
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from meshdsl.simulate.fields import (
@@ -57,6 +57,8 @@ class Destination:
     where: str
     policy: Body
     subsets: Mapping[str, Subset]
+    limits: dict[tuple[int, str], Breaker | None] = field(default_factory=dict)
+    """Of each port and subset that was asked for: many rules lead to one."""
 
     def settings(self, port: int, subset: str) -> tuple[Body, str]:
         """The policy for a port and a subset (empty for none), and where it stands."""
@@ -92,6 +94,8 @@ class Destinations:
             if host.startswith("*"):
                 self._wild.setdefault(namespace_of(body), {})[host] = None
         self._found: dict[tuple[str, str, str], Destination] = {}
+        self._made: dict[tuple[int, ...], Destination] = {}
+        self._over: dict[tuple[str, str, str], tuple[str, ...]] = {}
 
     def of(self, client: str, host: str, owner: str) -> Destination:
         """What the proxies of a namespace know of a host.
@@ -109,8 +113,14 @@ class Destinations:
             self._found[key] = self._of(client, host, owner)
         return self._found[key]
 
-    def passed_over(self, client: str, host: str, owner: str) -> Iterator[str]:
+    def passed_over(self, client: str, host: str, owner: str) -> tuple[str, ...]:
         """The rules for a host that a proxy does not use, because those of another namespace come first."""
+        key = (client, host, owner)
+        if key not in self._over:
+            self._over[key] = tuple(self._passed_over(*key))
+        return self._over[key]
+
+    def _passed_over(self, client: str, host: str, owner: str) -> Iterator[str]:
         chosen = self._namespace(client, host, owner)
         for namespace in dict.fromkeys((client, owner, self._root)):
             if namespace != chosen and self._best(namespace, host, client) is not None:
@@ -118,7 +128,13 @@ class Destinations:
 
     def _of(self, client: str, host: str, owner: str) -> Destination:
         namespace = self._namespace(client, host, owner)
-        return NOTHING if namespace is None else _merged(self._best(namespace, host, client) or [])
+        if namespace is None:
+            return NOTHING
+        bodies = self._best(namespace, host, client) or []
+        key = tuple(map(id, bodies))
+        if key not in self._made:  # the proxies of most namespaces see the same rules
+            self._made[key] = _merged(bodies)
+        return self._made[key]
 
     def _namespace(self, client: str, host: str, owner: str) -> str | None:
         for namespace in dict.fromkeys((client, owner, self._root)):
@@ -159,6 +175,13 @@ def breaker(destination: Destination, port: int, subset: str) -> Breaker | None:
     Raises:
         NotModelled: it depends on a field that is not known.
     """
+    key = (port, subset)
+    if key not in destination.limits:
+        destination.limits[key] = _breaker(destination, port, subset)
+    return destination.limits[key]
+
+
+def _breaker(destination: Destination, port: int, subset: str) -> Breaker | None:
     policy, where = destination.settings(port, subset)
     if not policy:
         return None
