@@ -27,7 +27,8 @@ _FAST, _SLOW = 6, 48
 """Threads that send requests which are answered at once, and those that mostly wait."""
 _SILENT = 1.5
 """Seconds that a silent application is silent beyond the deadline."""
-Expect = Callable[[Build], Iterable[Expectation]]
+Expect = Callable[[Build, Counter[str]], Iterable[Expectation]]
+"""What ought to happen in a case; it counts what it leaves out."""
 
 
 @dataclass
@@ -38,6 +39,7 @@ class Report:
         disagreements: what happened otherwise than expected.
         analysis: what Istio's webhook warns of, and its analyzer says.
         left_out: what could not be sent.
+        not_asked: how many requests were not chosen, and why.
         counts: how many cases ran, requests were sent, and things were judged.
         seconds: that each case took.
         phases: seconds that each kind of work took.
@@ -46,6 +48,7 @@ class Report:
     disagreements: list[str] = field(default_factory=list)
     analysis: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    not_asked: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
     seconds: dict[str, float] = field(default_factory=dict)
     phases: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -61,7 +64,8 @@ class Report:
         slowest = sorted(self.seconds.items(), key=lambda pair: -pair[1])[:3]
         slow = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in slowest)
         phases = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in self.phases.items())
-        return f"{counts}; {len(self.left_out)} left out; {phases}; slowest: {slow}"
+        not_asked = "; ".join(f"{number} {why}" for why, number in sorted(self.not_asked.items()) if number)
+        return f"{counts}; {len(self.left_out)} left out; {phases}; slowest: {slow}\nnot sent: {not_asked or 'none'}"
 
 
 def run_cases(world: World, inventory: Inventory, builds: Iterable[Build], expect: Expect) -> Report:
@@ -77,7 +81,7 @@ def run_cases(world: World, inventory: Inventory, builds: Iterable[Build], expec
     stage = Stage(world, inventory)
     for build in builds:
         start = began = time.monotonic()
-        expected = list(expect(build))
+        expected = list(expect(build, report.not_asked))
         began = report.spent("asking", began)
         callers = {one.asked.caller for one in expected if one.asked.caller is not None}
         furnished = stage.set(build, callers)

@@ -1,6 +1,6 @@
-"""What ought to happen on a real mesh, from the specification: ``tests/reading`` put into expectations.
+"""What ought to happen on a real mesh: the requests of ``mesh.agree``, and what the plan answers, as expectations.
 
-The reading of the policies answers each of the requests that tell readings apart; here its answer becomes what can be
+The reading of the plan answers each of the requests that tell two readings apart; here its answer becomes what can be
 seen from outside: who answers, how often a failing request is tried, when a silent one is given up.
 """
 
@@ -13,13 +13,14 @@ from fractions import Fraction
 from typing import Any
 
 from meshdsl.plan.intent import Plan, Service
+from meshdsl.simulate.allowances import arriving, expected, verdicts
+from meshdsl.simulate.plan import PlanReading
+from meshdsl.simulate.requests import requests_of
+from meshdsl.simulate.words import MESH, Answer, Backend, LeftToMesh, Request, Retries, Traffic, Verdict
 from tests.live.emitted import Build
 from tests.mesh.expectation import Asked, Expectation
-from tests.reading.policies import Reading
-from tests.reading.questions import questions
-from tests.reading.words import MESH, Answer, Backend, Caller, Request, Retries, Traffic
 
-_MOST_QUESTIONS = 60
+_MOST_REQUESTS = 80
 """For each port of a case."""
 _MOST_SLOW = 2
 """Requests to a silent application, for each deadline of a case."""
@@ -41,36 +42,94 @@ _FAILURES: Mapping[str, Mapping[str, Any]] = {
     "internal": {"grpc": 13},
     "unavailable": {"grpc": 14},
 }
-_WRITTEN_LAST = {"server"}
-"""Headers of the answer that the caller's proxy writes after all edits, if they are not there."""
 _TIMED = {"5xx", "gateway-error", "reset"}
 """The conditions by which a try that took too long is tried again."""
 
 
-def expect(build: Build) -> Iterator[Expectation]:
-    """What becomes of the requests that a case can be asked."""
-    reading = Reading(build.policies, "istio")
+def expect(build: Build, left_out: Counter[str]) -> Iterator[Expectation]:
+    """What becomes of the requests that ``mesh.agree`` asks about a case.
+
+    Args:
+        build: the case, compiled for Istio.
+        left_out: why requests are not sent, and how many; it is added to.
+    """
+    plan, target = build.bundle.plan, build.bundle.target
+    reading = PlanReading(plan)
     seen: Counter[tuple[object, ...]] = Counter()
-    for request in questions(build.policies, _MOST_QUESTIONS):
-        # What calls a pod's address instead of a name goes out in plain text, without an identity.
-        answer = reading.answer(request if request.by_name else replace(request, caller=Caller()))
-        if request.caller.trust or request.method == "CONNECT" or answer.note:
-            continue  # nobody here has another trust domain; the note says that the mesh may decide
-        found = _expectation(build.bundle.plan, request, answer)
-        if found is not None and not _is_one_more_delay(found, seen):
-            yield _bounded(found, seen)
+    for derived in requests_of(plan):
+        answered: list[tuple[Request, Answer]] = []
+        for request in derived.requests:
+            reason = _cannot_be_sent(plan, request)
+            if reason:
+                left_out[reason] += 1
+            else:
+                answered.append((request, reading.answer(arriving(request, target.name))))
+        chosen = _most_telling(answered, _MOST_REQUESTS)
+        left_out[f"beyond {_MOST_REQUESTS} a port"] += len(answered) - len(chosen)
+        for request, answer in chosen:
+            service = plan.service(*request.service.split("/"))
+            if verdicts(request, service, answer, target) != {answer.verdict}:
+                left_out["left to the mesh"] += 1
+                continue
+            traffic = answer.traffic and expected(answer.traffic, target.name)
+            found = _expectation(plan, request, answer, traffic)
+            if found is None:
+                left_out["aborted before a rule that refuses"] += 1
+            elif _is_one_more_delay(found, seen):
+                left_out[f"delayed, beyond {_MOST_DELAYED}"] += 1
+            else:
+                yield _bounded(found, seen)
 
 
-def _expectation(plan: Plan, request: Request, answer: Answer) -> Expectation | None:
-    traffic = answer.traffic
+def _cannot_be_sent(plan: Plan, request: Request) -> str:
+    """Why a request is not sent; empty if it is."""
+    if request.caller.trust_domain:
+        return "from another trust domain, of which nobody is here"
+    if request.method == "CONNECT":
+        return "CONNECT, which opens a tunnel"
     if not plan.service(*request.service.split("/")).ports:
-        return None
+        return "to a service without ports"
+    return ""
+
+
+def _most_telling(answered: list[tuple[Request, Answer]], most: int) -> list[tuple[Request, Answer]]:
+    """So many requests at most: those that show a value or an outcome for the first time, then others, evenly."""
+    seen: set[object] = set()
+    first: list[tuple[Request, Answer]] = []
+    others: list[tuple[Request, Answer]] = []
+    for request, answer in answered:
+        marks = _marks(request, answer)
+        (others if marks <= seen else first).append((request, answer))
+        seen |= marks
+    first = _evenly(first, most)
+    return [*first, *_evenly(others, most - len(first))]
+
+
+def _marks(request: Request, answer: Answer) -> set[object]:
+    """What a request shows."""
+    outcome = answer.traffic and replace(answer.traffic, path="")
+    return {
+        ("caller", request.caller),
+        ("method", request.method),
+        ("path", request.path),
+        ("outcome", answer.verdict, outcome, request.by_name),
+        *(("header", *pair) for pair in request.headers.items()),
+        *(("query", *pair) for pair in request.query.items()),
+    }
+
+
+def _evenly(some: list[tuple[Request, Answer]], most: int) -> list[tuple[Request, Answer]]:
+    return some if len(some) <= most else [some[number * len(some) // most] for number in range(most)]
+
+
+def _expectation(plan: Plan, request: Request, answer: Answer, traffic: Traffic | None) -> Expectation | None:
+    """None if it cannot be told which of two answers comes first."""
     if traffic is None:
         return Expectation(_asked(request), answer.allowed)
     if traffic.redirect is not None:
         shares = {str(traffic.redirect.status): Fraction(100)}
         return Expectation(_asked(request), allowed=True, shares=shares)
-    if not answer.allowed:
+    if answer.verdict is not Verdict.ALLOWED:
         return None if traffic.abort else Expectation(_asked(request), allowed=False)
     copied, copied_to = None, ("", "")
     if traffic.mirror is not None:
@@ -88,7 +147,7 @@ def _expectation(plan: Plan, request: Request, answer: Answer) -> Expectation | 
         failure=failure,
         deadline=_deadline(traffic) if whole else None,
         sees=_sees(request, traffic),
-        answer={name: value for name, value in _edited(traffic, "response").items() if name not in _WRITTEN_LAST},
+        answer=_edited(traffic, "response"),
         copied=copied,
         copied_to=copied_to,
         delayed=traffic.delay[0] if traffic.delay else None,
@@ -98,7 +157,7 @@ def _expectation(plan: Plan, request: Request, answer: Answer) -> Expectation | 
 
 def _asked(request: Request) -> Asked:
     query = "&".join(f"{name}={value}" for name, value in request.query.items())
-    caller = None if request.caller.plain else (request.caller.namespace, request.caller.account)
+    caller = None if request.caller.is_plain else (request.caller.namespace, request.caller.account)
     path = (request.path or "/") + (f"?{query}" if query else "")
     return Asked(caller, request.service, request.port, request.method, path, request.headers, request.by_name)
 
@@ -125,14 +184,14 @@ def _shares(plan: Plan, traffic: Traffic) -> dict[str, Fraction]:
     return {name: share for name, share in sorted(found.items()) if share}
 
 
-def _tries(retry: Retries | str | None) -> int:
+def _tries(retry: Retries | LeftToMesh | None) -> int:
     if not isinstance(retry, Retries):
         return 1
     can = bool(retry.statuses or retry.conditions & _FAILURES.keys())
     return 1 + retry.attempts if can else 1
 
 
-def _failure(retry: Retries | str | None) -> Mapping[str, Any]:
+def _failure(retry: Retries | LeftToMesh | None) -> Mapping[str, Any]:
     if isinstance(retry, Retries):
         for condition in sorted(retry.conditions & _FAILURES.keys()):
             return _FAILURES[condition]
