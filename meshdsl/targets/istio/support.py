@@ -42,7 +42,10 @@ SUPPORT: Final[Mapping[Feature, Support]] = {
     ),
     Feature.FAULT_ABORT: exact("made in the calling proxy; timeouts and retries do not see it"),
     Feature.FAULT_DELAY: exact("made in the calling proxy; timeouts and retries do not see it"),
-    Feature.MIRROR: exact("the host of the copies ends in -shadow"),
+    Feature.MIRROR: exact(
+        "copies keep the host of the request; theirs ends in -shadow where istiod runs with"
+        " DISABLE_SHADOW_HOST_SUFFIX=false"
+    ),
     Feature.MIRROR_PERCENT: exact(),
     Feature.HEADERS_REQUEST: exact("a percent sign in a value is written doubled"),
     Feature.HEADERS_RESPONSE: exact(
