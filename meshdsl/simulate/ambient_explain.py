@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from meshdsl.simulate.istio_explain import (
     access_reason,
+    asked,
     connection_reason,
+    stage_of,
     traffic_reasons,
     tried_reasons,
 )
@@ -34,7 +36,7 @@ def explained(reading: AmbientReading, request: Request) -> Answer:
     try:
         answer, course = reading.decide(request)
     except NotModelled as error:
-        unknown = Reason(Stage.ROUTE, f"not known: {error.why}", error.where, None)
+        unknown = Reason(stage_of(error), f"not known: {error.why}", error.where, None)
         return Answer(Verdict.UNKNOWN, unknown=(str(error),), reasons=(*_as_far_as_known(reading, request), unknown))
     return replace(answer, reasons=tuple(_reasons(reading, request, course, answer)))
 
@@ -44,19 +46,25 @@ def _reasons(reading: AmbientReading, request: Request, course: Course, answer: 
     caller = request.caller
     binding = Reason(Stage.CONNECTION, course.way.binding.text, course.way.binding.where, holds=guard is not None)
     if guard is not None:
-        yield Reason(Stage.CONNECTION, f"mTLS as {caller} to the waypoint", "", holds=True, parts=(binding,))
+        yield Reason(
+            Stage.CONNECTION,
+            f"mTLS as {reading.inventory.caller(caller)} to the waypoint",
+            "",
+            holds=True,
+            parts=(binding,),
+        )
         yield _guard(reading, request, course, guard)
         if guard.table is not None and request.is_http:
             yield _route(guard.table, course, answer)
     else:
         for door in course.doors[:1]:
             secured = bool(caller.account) and not door.kept_out
-            found = connection_reason(request, door, secured=secured)
+            found = connection_reason(request, door, reading.inventory.caller(caller), secured=secured)
             yield replace(found, parts=(binding, *found.parts))
         yield Reason(Stage.ROUTE, "no waypoint is passed, so nobody looks at requests", "", None)
     if course.traffic is not None and course.entry is not None:
         rule = course.entry.rule
-        parts = traffic_reasons(course.traffic, rule.where, lambda word: _field(rule.body, word))
+        parts = traffic_reasons(course.traffic, rule.where, lambda word: _field(rule.body, word), reading.inventory)
         yield Reason(Stage.TRAFFIC, "the waypoint does this", rule.where, None, parts)
     seen = Seen(course.sent, course.principal)
     judged = (
@@ -82,7 +90,8 @@ def _route(table: Table, course: Course, answer: Answer) -> Reason:
         return Reason(Stage.ROUTE, text, " and ".join(table.routes), holds=False, parts=tried)
     if course.entry is None:
         return Reason(Stage.ROUTE, "it does not come to the routes", "", None)
-    return Reason(Stage.ROUTE, "this rule takes it", course.entry.match.where, holds=True, parts=tried)
+    text = f"this rule takes it: {asked(course.entry.match.conditions)}"
+    return Reason(Stage.ROUTE, text, course.entry.match.where, holds=True, parts=tried)
 
 
 def _tried(table: Table, request: Request) -> Iterator[Reason]:

@@ -12,7 +12,8 @@ from typing import Any
 
 from meshdsl.plan.intent import Plan
 from meshdsl.plan.intent import Service as Intent
-from meshdsl.simulate.words import Backend, Labels, NotModelled
+from meshdsl.simulate.callers import caller_name
+from meshdsl.simulate.words import Backend, Caller, Labels, NotModelled
 
 HTTP = frozenset({"http", "http2", "grpc"})
 
@@ -103,6 +104,24 @@ class Inventory:
     def with_services(self, more: Iterable[KubeService]) -> Inventory:
         """With these as well; one of the same name takes the place of the one that was there."""
         return Inventory({**self.services, **{str(one): one for one in more}})
+
+    def caller(self, caller: Caller) -> str:
+        """How a caller is called: see :func:`meshdsl.simulate.callers.caller_name`.
+
+        A Service of one version of another is no service of its own.
+        """
+        found = [one for one in self if (one.namespace, one.account) == (caller.namespace, caller.account)]
+        whole = (one for one in found if not any(other.selector < one.selector for other in found))
+        return caller_name(caller, whole)
+
+    def destination(self, backend: Backend) -> str:
+        """The service and version whose pods a backend is, for people; its labels where no service has such pods."""
+        try:
+            service, version = self.version_of(backend)
+        except KeyError:
+            labels = ",".join(f"{name}={value}" for name, value in sorted(backend.labels))
+            return f"pods of {backend.namespace} with {labels}" if backend.namespace else f"an answer {backend.port}"
+        return f"{service} version {version}" if version else service
 
     def version_of(self, backend: Backend) -> tuple[str, str]:
         """The service and version whose pods a backend is: ``("prod/api", "v2")``.

@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, TypeVar
 
 from meshdsl.simulate.fields import Condition, all_hold
+from meshdsl.simulate.inventory import Inventory
 from meshdsl.simulate.istio_access import Gate, Policy
 from meshdsl.simulate.istio_doors import Door
 from meshdsl.simulate.istio_mtls import DISABLE, STRICT, Mtls
@@ -31,21 +32,28 @@ def explained(reading: IstioReading, request: Request) -> Answer:
     try:
         answer, course = reading.decide(request)
     except NotModelled as error:
-        unknown = Reason(Stage.ROUTE, f"not known: {error.why}", error.where, None)
+        unknown = Reason(stage_of(error), f"not known: {error.why}", error.where, None)
         return Answer(Verdict.UNKNOWN, unknown=(str(error),), reasons=(*_as_far_as_known(reading, request), unknown))
-    return replace(answer, reasons=tuple(_reasons(course, answer)))
+    return replace(answer, reasons=tuple(_reasons(reading.inventory, course, answer)))
 
 
-def connection_reason(request: Request, door: Door, *, secured: bool) -> Reason:
-    """Whether the connection to a door is mTLS, and what the door makes of that."""
+def connection_reason(request: Request, door: Door, name: str, *, secured: bool) -> Reason:
+    """Whether the connection to a door is mTLS, and what the door makes of that.
+
+    Args:
+        request: with its caller.
+        door: of the pods.
+        name: of the caller, for people.
+        secured: whether it is mTLS.
+    """
     taken = mtls_reason(door.mtls)
     if door.kept_out:
         taken = Reason(Stage.CONNECTION, "the pods are not in the mesh: nothing is enforced there", door.kept_out, None)
     if secured:
         refused = door.mtls.mode == DISABLE
-        text = f"mTLS as {request.caller}" + (", which nobody there speaks" if refused else "")
+        text = f"mTLS as {name}" + (", which nobody there speaks" if refused else "")
         return Reason(Stage.CONNECTION, text, "", not refused, (taken,))
-    who = "plain text" if request.caller.is_plain else f"plain text, although {request.caller} is in the mesh"
+    who = "plain text" if request.caller.is_plain else f"plain text, although {name} is in the mesh"
     refused = door.mtls.mode == STRICT and not door.kept_out
     return Reason(Stage.CONNECTION, f"{who}{': refused' if refused else ''}", "", not refused, (taken,))
 
@@ -122,20 +130,27 @@ def tried_reasons(
             if parts[-1].holds is not False:
                 break
         holds = parts[-1].holds
-        text = {True: "this rule takes it", False: "passed over", None: "not known whether it takes it"}[holds]
+        text = {
+            True: f"this rule takes it: {parts[-1].text}",
+            False: "passed over",
+            None: "not known whether it takes it",
+        }[holds]
         why = f": it asks that {_missed(parts[0])}" if holds is False and len(parts) == 1 else ""
         yield Reason(Stage.ROUTE, text + why, rule, holds, tuple(parts))
         if holds is not False:
             return
 
 
-def traffic_reasons(traffic: Traffic, where: str, said: Callable[[str], str]) -> tuple[Reason, ...]:
+def traffic_reasons(
+    traffic: Traffic, where: str, said: Callable[[str], str], inventory: Inventory
+) -> tuple[Reason, ...]:
     """What is done to a request.
 
     Args:
         traffic: all of it.
         where: the rule.
         said: called with a word such as ``"timeout"``: the name of the field, empty if the rule does not have it.
+        inventory: the names of destinations.
     """
 
     def at(word: str) -> str:
@@ -146,9 +161,7 @@ def traffic_reasons(traffic: Traffic, where: str, said: Callable[[str], str]) ->
     if traffic.redirect is not None:
         found.append((f"the caller is sent elsewhere with {traffic.redirect.status}", at("redirect")))
     for backend, share in sorted(traffic.backends, key=lambda one: (-one[1], str(one[0]))):
-        labels = ",".join(f"{name}={value}" for name, value in sorted(backend.labels))
-        there = f"pods of {backend.namespace} with {labels}" if backend.namespace else f"an answer {backend.port}"
-        found.append((f"{float(100 * share):g} % goes to {there}", at("route")))
+        found.append((f"{float(100 * share):g} % goes to {inventory.destination(backend)}", at("route")))
     if not traffic.redirect:
         limit = "no timeout" if traffic.timeout is None else f"timeout of {duration_text(traffic.timeout)}"
         found += [(limit, at("timeout")), (_retry_text(traffic), at("retries"))]
@@ -157,13 +170,26 @@ def traffic_reasons(traffic: Traffic, where: str, said: Callable[[str], str]) ->
     if traffic.abort is not None:
         found.append((f"{float(traffic.abort[0]):g} % are answered with {traffic.abort[1]}", at("abort")))
     if traffic.mirror is not None:
-        found.append((f"{float(traffic.mirror[1]):g} % are copied", at("mirror")))
+        found.append(
+            (f"{float(traffic.mirror[1]):g} % are copied to {inventory.destination(traffic.mirror[0])}", at("mirror"))
+        )
     if traffic.edits:
         names = ", ".join(sorted({f"{one[1]} {one[2]} of the {one[0]}" for one in traffic.edits}))
         found.append((f"headers: {names}", at("headers")))
     if traffic.breaker is not None:
         found.append(("limits and ejection hold", ""))
     return tuple(Reason(Stage.TRAFFIC, text, place, None) for text, place in found)
+
+
+def stage_of(error: NotModelled) -> Stage:
+    """The part of the way that what is not known belongs to, by the kind of its object."""
+    kinds = {"AuthorizationPolicy": Stage.ACCESS, "RequestAuthentication": Stage.ACCESS}
+    return {**kinds, "PeerAuthentication": Stage.CONNECTION}.get(error.where.partition(" ")[0], Stage.ROUTE)
+
+
+def asked(conditions: Iterable[Condition[Request]]) -> str:
+    """What a match takes, in words."""
+    return ", ".join(one.text for one in conditions) or "every request"
 
 
 def known(holds: Callable[[T], bool], seen: T) -> bool | None:
@@ -177,15 +203,15 @@ def known(holds: Callable[[T], bool], seen: T) -> bool | None:
 # --------------------------------------------------------------------------------------------------------------- parts
 
 
-def _reasons(course: Course, answer: Answer) -> Iterator[Reason]:
+def _reasons(inventory: Inventory, course: Course, answer: Answer) -> Iterator[Reason]:
     request = course.sent
     for one in course.met[:1]:
-        yield connection_reason(request, one.door, secured=one.secured)
+        yield connection_reason(request, one.door, inventory.caller(request.caller), secured=one.secured)
     yield _route(course, answer)
     if course.traffic is not None and course.entry is not None:
         where = course.entry.where.partition(".match[")[0]
         rule = course.entry.rule
-        parts = traffic_reasons(course.traffic, where, lambda word: _field(rule, word))
+        parts = traffic_reasons(course.traffic, where, lambda word: _field(rule, word), inventory)
         yield Reason(
             Stage.TRAFFIC, "the caller's sidecar does this", where, holds=None, parts=(*parts, *_destinations(course))
         )
@@ -247,7 +273,8 @@ def _route(course: Course, answer: Answer) -> Reason:
     if course.entry is None or not course.entry.where:
         text = f"no VirtualService is for {request.service} and {request.caller.namespace}: it goes to the service"
         return Reason(Stage.ROUTE, text, "", holds=None, parts=over)
-    return Reason(Stage.ROUTE, "this rule takes it", course.entry.where, holds=True, parts=(*over, *tried))
+    text = f"this rule takes it: {asked(course.entry.conditions)}"
+    return Reason(Stage.ROUTE, text, course.entry.where, holds=True, parts=(*over, *tried))
 
 
 def _tried(table: Table, request: Request) -> Iterator[Reason]:
@@ -261,8 +288,7 @@ def _tried(table: Table, request: Request) -> Iterator[Reason]:
 def _match(where: str, conditions: Sequence[Condition[Request]], request: Request) -> Reason:
     parts = tuple(condition_reasons(conditions, request, Stage.ROUTE))
     holds = known(lambda one: all_hold(conditions, one), request)
-    asked = ", ".join(one.text for one in conditions) or "it asks for nothing"
-    return Reason(Stage.ROUTE, asked, where, holds, parts)
+    return Reason(Stage.ROUTE, asked(conditions), where, holds, parts)
 
 
 def _missed(match: Reason) -> str:

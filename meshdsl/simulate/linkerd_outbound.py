@@ -114,8 +114,9 @@ class Profiled:
         """Which of its routes takes it."""
         text = f"{self._profile.where} takes the place of every route, annotation and breaker of the Service"
         where, name = self._profile.matched(request)
-        part = Reason(Stage.ROUTE, f"route {name} matches" if name else "none of its routes matches", where, bool(name))
-        yield Reason(Stage.ROUTE, text, self._profile.where, holds=True, parts=(part,))
+        told = f"route {name} matches" if name else "no route of the ServiceProfile matches"
+        parts = (Reason(Stage.ROUTE, told, where, bool(name)),) if self._profile.has_routes else ()
+        yield Reason(Stage.ROUTE, text, self._profile.where, holds=True, parts=parts)
 
 
 Way = Always | Unclear | Routed | Profiled

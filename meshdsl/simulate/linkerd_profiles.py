@@ -83,6 +83,11 @@ class Profile:
                 return Action(self._backends, self._targets, timeout, notes=notes)
         return self._plain
 
+    @property
+    def has_routes(self) -> bool:
+        """Whether requests are told apart; a TrafficSplit alone does not."""
+        return bool(self._routes)
+
     def matched(self, request: Request) -> tuple[str, str]:
         """Place and name of the route that takes a request; of the whole and empty if none does."""
         for holds, body, where in self._routes:

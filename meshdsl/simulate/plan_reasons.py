@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from meshdsl.plan.intent import Plan, Service
 from meshdsl.plan.requests import Fault, HeaderEdits, Retry, Rule
-from meshdsl.plan.rights import Anyone, Callers, MtlsMode
+from meshdsl.plan.rights import Account, Anyone, Callers, MtlsMode
 from meshdsl.plan.source import NOWHERE, Source
+from meshdsl.simulate.callers import caller_name
 from meshdsl.simulate.conditions import ANY, match_words, why_no_value
-from meshdsl.simulate.words import Answer, Reason, Request, Stage, Verdict
+from meshdsl.simulate.words import Answer, Caller, Reason, Request, Stage, Verdict
 from meshdsl.values import duration_text, percent_text
 
 if TYPE_CHECKING:
@@ -67,7 +68,9 @@ def _connection(plan: Plan, service: ServiceMeaning, request: Request) -> Reason
         return Reason(
             Stage.CONNECTION, "plain text: the caller has no identity in the mesh", where, holds=True, parts=(taken,)
         )
-    return Reason(Stage.CONNECTION, f"mTLS, with the identity {request.caller}", where, holds=True, parts=(taken,))
+    return Reason(
+        Stage.CONNECTION, f"mTLS, with the identity {_caller(plan, request.caller)}", where, holds=True, parts=(taken,)
+    )
 
 
 def _mode(plan: Plan, service: Service) -> tuple[str, str]:
@@ -121,7 +124,7 @@ def _traffic(port: PortMeaning, request: Request, service: Service) -> Reason:
     parts = (
         *_fault(rule.fault),
         _timeout(rule),
-        _retry(rule, request),
+        _retry(port, rule, request),
         *_changes(rule),
         *_breaker(service),
     )
@@ -146,11 +149,13 @@ def _timeout(rule: Rule) -> Reason:
     return Reason(Stage.TRAFFIC, text, _where(rule.timeout.source), holds=True)
 
 
-def _retry(rule: Rule, request: Request) -> Reason:
+def _retry(port: PortMeaning, rule: Rule, request: Request) -> Reason:
     if rule.retry is not None:
         return Reason(Stage.TRAFFIC, _retried(rule.retry), _where(rule.retry.source), holds=True)
     if rule.never is not None:
-        text = f"nothing is tried again here, or no {request.method}"
+        # One Retry makes the rules of the methods that it tries again, and those of the others.
+        others = any(one.intent.retry is not None and one.intent.retry.source == rule.never for one in port.rules)
+        text = f"no {request.method} is tried again, other methods are" if others else "nothing is tried again here"
         return Reason(Stage.TRAFFIC, text, _where(rule.never), holds=True)
     text = "no policy asks for retries, and others are about its requests: nothing is tried again"
     return Reason(Stage.TRAFFIC, text, "", None)
@@ -213,7 +218,7 @@ def _access(plan: Plan, service: ServiceMeaning, request: Request, *, http: bool
     """§4: the rule that decided, and those that do not speak of the request."""
     if service.verdict(request, http=http) is Verdict.DENIED and _is_cut_off(service, request):
         return Reason(Stage.ACCESS, "refused before any rule is looked at: mTLS is strict", "", holds=False)
-    denies = tuple(_rule(rule, request, "Deny", http=http) for rule in service.denies)
+    denies = tuple(_rule(plan, rule, request, "Deny", http=http) for rule in service.denies)
     decided = next((one for one in denies if one.holds), None)
     if decided is not None:
         return Reason(Stage.ACCESS, "refused by a Deny, whatever is allowed", decided.where, holds=False, parts=denies)
@@ -221,7 +226,7 @@ def _access(plan: Plan, service: ServiceMeaning, request: Request, *, http: bool
     if not access.closed:
         text = "no Deny matches, and nothing closes the service" if denies else "no policy says who may call"
         return Reason(Stage.ACCESS, f"let in: {text}", "", holds=True, parts=denies)
-    allows = tuple(_rule(rule, request, "Allow", http=http) for rule in service.allows)
+    allows = tuple(_rule(plan, rule, request, "Allow", http=http) for rule in service.allows)
     decided = next((one for one in allows if one.holds), None)
     if decided is not None:
         return Reason(Stage.ACCESS, "let in by an Allow", decided.where, holds=True, parts=(*denies, *allows))
@@ -245,25 +250,29 @@ def _closed_by(plan: Plan, service: Service) -> tuple[str, str]:
     return "an Allow closes the service", _where(first)
 
 
-def _rule(rule: RuleMeaning, request: Request, kind: str, *, http: bool) -> Reason:
+def _caller(plan: Plan, caller: Caller) -> str:
+    return caller_name(caller, plan.callers.get(Account(caller.namespace, caller.account), ()))
+
+
+def _rule(plan: Plan, rule: RuleMeaning, request: Request, kind: str, *, http: bool) -> Reason:
     holds = rule.holds(request, http=http)
-    what = f"{kind} {_callers(rule.intent.callers)}"
-    why = "" if holds else f": {_why_not(rule, request, http=http)}"
+    what = f"{kind} {_callers(plan, rule.intent.callers)}"
+    why = "" if holds else f": {_why_not(plan, rule, request, http=http)}"
     return Reason(Stage.ACCESS, f"{what}{' matches' if holds else why}", _where(rule.intent.source), holds)
 
 
-def _callers(callers: Callers) -> str:
+def _callers(plan: Plan, callers: Callers) -> str:
     if callers.anyone is not None:
         return "anyone in the mesh" if callers.anyone is Anyone.IN_MESH else "anyone at all"
-    names = [f"{one.namespace}/{one.name}" for one in callers.accounts]
+    names = [_caller(plan, Caller(one.namespace, one.name)) for one in callers.accounts]
     return ", ".join([*names, *(f"namespace {name}" for name in callers.namespaces)])
 
 
-def _why_not(rule: RuleMeaning, request: Request, *, http: bool) -> str:
+def _why_not(plan: Plan, rule: RuleMeaning, request: Request, *, http: bool) -> str:
     """The first part of a rule that does not speak of the request."""
     intent = rule.intent
     if not rule.is_caller(request.caller):
-        return f"the caller is {request.caller}"
+        return f"the caller is {_caller(plan, request.caller)}"
     if intent.ports and request.port not in intent.ports:
         return f"the port is {request.port}, not {' or '.join(map(str, intent.ports))}"
     if intent.is_http and not http:

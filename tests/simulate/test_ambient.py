@@ -549,7 +549,7 @@ def test_the_reasons_name_object_and_field_of_each_step() -> None:
         "it passes the waypoint prod/waypoint @ Service prod/api metadata.labels[istio.io/use-waypoint]",
         "the waypoint prod/waypoint: an ALLOW rule lets it in @ AuthorizationPolicy prod/gets rules[0]",
         "passed over: it asks that path is /a or below it @ HTTPRoute prod/api rules[0]",
-        "this rule takes it @ HTTPRoute prod/api rules[1].matches[0]",
+        "this rule takes it: every request @ HTTPRoute prod/api rules[1].matches[0]",
         "timeout of 5s @ HTTPRoute prod/api rules[1].timeouts",
         "ztunnel before pods of prod on port 8080: an ALLOW rule lets it in @ AuthorizationPolicy prod/fence rules[0]",
     ):

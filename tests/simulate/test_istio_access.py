@@ -9,7 +9,7 @@ import pytest
 from meshdsl import Istio
 from meshdsl.simulate.inventory import KubeService, Port
 from meshdsl.simulate.istio import IstioReading
-from meshdsl.simulate.words import OUTSIDE, Verdict
+from meshdsl.simulate.words import OUTSIDE, Caller, Stage, Verdict
 from tests.simulate.istio_cluster import (
     HOST,
     OTHER,
@@ -387,7 +387,7 @@ def test_the_reasons_name_object_and_field_of_each_step() -> None:
         "mTLS as prod/web @ ",
         "mTLS alone is taken @ PeerAuthentication prod/default mtls",
         "passed over: it asks that header x-canary is true @ VirtualService prod/api http[0]",
-        "this rule takes it @ VirtualService prod/api http[1]",
+        "this rule takes it: every request @ VirtualService prod/api http[1]",
         "timeout of 5s @ VirtualService prod/api http[1].timeout",
         "subsets, limits and ejection are read here @ DestinationRule prod/api",
         "pods of prod on port 8080: an ALLOW rule lets it in @ AuthorizationPolicy prod/api rules[0]",
@@ -398,6 +398,25 @@ def test_the_reasons_name_object_and_field_of_each_step() -> None:
     assert "methods is GET @ methods" in why(denied)
     plain = reading.answer(get(caller=OUTSIDE), explain=True)
     assert "plain text: refused @ " in why(plain)
+
+
+def test_the_reasons_call_destinations_and_callers_by_the_names_of_services() -> None:
+    web = KubeService("prod", "front", labels(app="front"), (Port(80, 80, "http"),), "jobs")
+    rewritten = {**at("v1"), "mirrors": [{"destination": to("v2")["destination"], "percentage": {"value": 10}}]}
+    objects = [destination_rule(), virtual_service(rewritten)]
+    reading = IstioReading(objects, inventory().with_services([web]), Istio())
+    lines = why(reading.answer(get(caller=Caller("prod", "jobs")), explain=True))
+    assert "mTLS as prod/front (prod/jobs) @ " in lines
+    own = why(reading.answer(get(caller=Caller("prod", "api")), explain=True))
+    assert "mTLS as prod/api @ " in own
+    assert "100 % goes to prod/api version v1 @ " in lines
+    assert "10 % are copied to prod/api version v2 @ " in lines
+
+
+def test_what_is_not_known_of_access_is_told_as_access() -> None:
+    answer = istio(policy(rule(ipBlocks=["10.0.0.0/8"]))).answer(get(), explain=True)
+    assert answer.verdict is Verdict.UNKNOWN
+    assert [one.stage for one in answer.reasons if one.text.startswith("not known")] == [Stage.ACCESS]
 
 
 def test_without_explain_there_are_no_reasons() -> None:

@@ -823,6 +823,10 @@ def test_the_reasons_say_what_decided(objects: list[Body], request_: Request, te
     assert any(one.startswith(text) for one in found), found
 
 
+def test_a_traffic_split_alone_has_no_routes_of_which_none_could_match() -> None:
+    assert not any("no route" in one.text or "none of" in one.text for one in explained([split(v1=1)], get()))
+
+
 def test_reasons_never_change_an_answer() -> None:
     objects = [route(V1), server(), on_server(rule(matches=[path("/a")])), policy(WHO), identities("*")]
     reading = read(objects)

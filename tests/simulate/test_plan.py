@@ -114,7 +114,22 @@ def test_retries_are_of_some_methods_only() -> None:
     assert traffic(reading.answer(get())).retry == retries
     assert traffic(reading.answer(get(method="POST"))).retry is None
     told = shown(reading.answer(get(method="POST"), explain=True).reasons)
-    assert "nothing is tried again here, or no POST [test_plan.py]" in told
+    assert "no POST is tried again, other methods are [test_plan.py]" in told
+    never = read(Retry(API, attempts=0)).answer(get(method="POST"), explain=True)
+    assert "nothing is tried again here [test_plan.py]" in shown(never.reasons)
+
+
+def test_the_reasons_call_a_caller_by_the_one_service_that_runs_as_its_account() -> None:
+    shop = Service("shop", FRONT, port=80, service_account="front-shop")
+    reading = read(shop, DefaultDeny(PROD), Allow(API, callers=(shop,), methods=("PUT",)))
+    told = shown(reading.answer(get(caller=Caller("front", "front-shop")), explain=True).reasons)
+    assert any("the identity front/shop (front/front-shop)" in text for text in told)
+    assert any("Allow front/shop (front/front-shop): the method is GET" in text for text in told)
+    others = shown(reading.answer(get(), explain=True).reasons)
+    assert any("Allow front/shop (front/front-shop): the caller is front/web" in text for text in others)
+    both = read(shop, Service("other", FRONT, port=80, service_account="front-shop"))
+    told = shown(both.answer(get(caller=Caller("front", "front-shop")), explain=True).reasons)
+    assert any(text.startswith("mTLS, with the identity front/front-shop") for text in told)
 
 
 def test_what_is_done_to_a_request_is_told_without_the_values_of_headers() -> None:
