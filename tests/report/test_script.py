@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from meshdsl import Allow, DefaultDeny, Namespace, PolicySet, Service, build
+from meshdsl.cli.script import script_of_diff
 from meshdsl.compare.kinds import NAMESPACE
 from meshdsl.compare.live import Scope, Unknown
 from meshdsl.compare.report import Action, DiffReport, ObjectChange
@@ -294,3 +295,9 @@ def test_whatever_a_string_holds_kubectl_gets_it_and_the_shell_does_nothing_with
             elif verb == "delete":
                 assert f"--field-selector=metadata.name={name}" in rest
         assert len(run.calls) == (3, 1, 1, 1, 0)[number]
+
+
+def test_nothing_is_done_anywhere_if_a_cluster_could_not_be_compared(tmp_path: Path) -> None:
+    run = Run(script_of_diff((), (), ("prod-eu", "$(exit 9)"), adopt=False), tmp_path)
+    assert (run.code, run.calls) == (1, [])
+    assert "prod-eu, $(exit 9) could not be compared" in run.said
