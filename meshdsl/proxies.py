@@ -31,12 +31,12 @@ _WORKLOADS: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Replic
 Body = Mapping[str, Any]
 
 
-def labels_of(body: Body) -> Mapping[str, str]:
+def labels_of(body: Body) -> Mapping[str, Any]:
     """The labels of an object or of a pod template; empty for what is none."""
     return _part(body, "labels")
 
 
-def annotations_of(body: Body) -> Mapping[str, str]:
+def annotations_of(body: Body) -> Mapping[str, Any]:
     """The annotations of an object or of a pod template; empty for what is none."""
     return _part(body, "annotations")
 
@@ -119,7 +119,7 @@ class Proxies:
             kind = one.get("kind")
             if kind == "Namespace" and not is_of_cluster(one):
                 if not _ENROLS[mesh].isdisjoint({*labels_of(one), *annotations_of(one)}):
-                    self._said.add(str((one.get("metadata") or {}).get("name")))
+                    self._said.add(str(_mapping(one.get("metadata")).get("name")))
             elif kind == "Namespace":
                 name = str(one["metadata"].get("name"))
                 self._outside[name] = is_outside(one, mesh)
@@ -129,18 +129,18 @@ class Proxies:
                 self._workload(one)
 
     def _workload(self, one: Body) -> None:
-        spec = one.get("spec") or {}
+        spec = _mapping(one.get("spec"))
         if one["kind"] == "CronJob":
-            spec = (spec.get("jobTemplate") or {}).get("spec") or {}
-        template = one if one["kind"] == "Pod" else spec.get("template") or {}
-        labels = frozenset(labels_of(template).items())
-        metadata = one.get("metadata") or {}
+            spec = _mapping(_mapping(spec.get("jobTemplate")).get("spec"))
+        template = one if one["kind"] == "Pod" else _mapping(spec.get("template"))
+        labels = frozenset((name, str(value)) for name, value in labels_of(template).items())
+        metadata = _mapping(one.get("metadata"))
         namespace = str(metadata.get("namespace"))
         if template_says(template, self._mesh) is not None:
             self._said.add(namespace)
         if not labels:
             return
-        account = (template.get("spec") or {}).get("serviceAccountName") or "default"
+        account = str(_mapping(template.get("spec")).get("serviceAccountName") or "default")
         where = f"{one['kind']} {namespace}/{metadata.get('name')}"
         found = _Pods(labels, account, template_says(template, self._mesh), where)
         self._pods.setdefault(namespace, []).append(found)
@@ -189,10 +189,13 @@ class Proxies:
 
 def is_of_cluster(one: Body) -> bool:
     """Whether an object is as an API server has it: nobody else writes a uid, or this label of a Namespace."""
-    return bool((one.get("metadata") or {}).get("uid")) or _NAMED_BY_SERVER in labels_of(one)
+    return bool(_mapping(one.get("metadata")).get("uid")) or _NAMED_BY_SERVER in labels_of(one)
 
 
-def _part(body: Body, name: str) -> Mapping[str, str]:
-    metadata = body.get("metadata")
-    found = metadata.get(name) if isinstance(metadata, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
+def _part(body: Body, name: str) -> Mapping[str, Any]:
+    return _mapping(_mapping(body.get("metadata")).get(name))
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    """A value as a mapping if it is one, else an empty one: a dump may hold anything."""
+    return value if isinstance(value, Mapping) else {}
