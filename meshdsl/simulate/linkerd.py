@@ -199,13 +199,29 @@ class LinkerdReading:
         yield from self._access(request, traffic, targets)
 
     def _access(self, request: Request, traffic: Traffic | None, targets: Iterable[Target]) -> Iterator[Reason]:
-        for target in targets:
-            try:
-                listener = self._listener(target, request.service)
-                seen = request if traffic is None else _edited(request, traffic.edits, listener)
-                yield listener.reason(seen, http=bool(request.method))
-            except NotModelled as error:
-                yield Reason(Stage.ACCESS, error.why, error.where)
+        """The steps at the pods of each version; told once if they are the same for all."""
+        every = tuple(targets)
+        alike = {self._judged(one, request, traffic, self._called(request.service, every)) for one in every}
+        if len(every) > 1 and len(alike) == 1:
+            yield from alike
+        else:
+            yield from (self._judged(one, request, traffic) for one in every)
+
+    def _called(self, service: str, targets: Sequence[Target]) -> str:
+        """What several sorts of pods are called together."""
+        if {(namespace, pod) for namespace, pod, _ in targets} != {
+            (one.namespace, pod) for one in self.inventory if str(one) == service for pod in one.pods
+        }:
+            return "every pod that it may go to"
+        return f"{'both' if len(targets) == 2 else f'all {len(targets)}'} versions of {service}"
+
+    def _judged(self, target: Target, request: Request, traffic: Traffic | None, pods: str = "") -> Reason:
+        try:
+            listener = self._listener(target, request.service)
+            seen = request if traffic is None else _edited(request, traffic.edits, listener)
+            return listener.reason(seen, http=bool(request.method), pods=pods)
+        except NotModelled as error:
+            return Reason(Stage.ACCESS, error.why, error.where)
 
     def _connection(self, request: Request) -> Reason:
         if request.caller.is_plain:

@@ -166,9 +166,15 @@ class Listener:
 
     # ---------------------------------------------------------------------------------------------------------- reasons
 
-    def reason(self, request: Request, *, http: bool) -> Reason:
-        """Why a request is let in or not."""
-        pods = f"port {self._port} of pods {self._namespace} {_words(self._pod)}"
+    def reason(self, request: Request, *, http: bool, pods: str = "") -> Reason:
+        """Why a request is let in or not.
+
+        Args:
+            request: as it comes in.
+            http: whether it is one, and not a connection of other bytes.
+            pods: what the pods are called; by their namespace and labels if empty.
+        """
+        pods = f"port {self._port} of {pods or f'pods {self._namespace} {_words(self._pod)}'}"
         if not self.is_proxied:
             return Reason(Stage.ACCESS, f"{pods} has no proxy: nothing is enforced", "", None)
         http = http and self.sees_requests

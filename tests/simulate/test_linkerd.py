@@ -812,7 +812,7 @@ def test_the_reasons_name_the_server_and_the_policies_that_decide() -> None:
         ([app_protocol("grpc"), route(V1)], get(), "the port is opaque to the mesh: there are no requests on it"),
         ([route(rule(to("v1"), to("nope")))], get(), "there is no Service default/nope that is known: its share"),
         ([service({"retry.linkerd.io/http": "5xx, 1"})], get(), "annotation retry.linkerd.io/http is '5xx, 1'"),
-        ([namespace(default_inbound_policy="deny")], get(), "port 8080 of pods default app=demo, version=v1 has no"),
+        ([namespace(default_inbound_policy="deny")], get(), "port 8080 of both versions of default/demo has no"),
         ([server()], get(service="default/x"), "there is none that is known"),
         ([server(proxyProtocol="x")], get(), "x is refused by the mesh"),
         ([], get(port=81), "the Service has no port 81: the connection is reset"),
@@ -825,6 +825,13 @@ def test_the_reasons_say_what_decided(objects: list[Body], request_: Request, te
 
 def test_a_traffic_split_alone_has_no_routes_of_which_none_could_match() -> None:
     assert not any("no route" in one.text or "none of" in one.text for one in explained([split(v1=1)], get()))
+
+
+def test_what_is_the_same_for_the_pods_of_every_version_is_told_once() -> None:
+    access = [one.text for one in explained([server()], get()) if one.stage is Stage.ACCESS]
+    assert [text for text in access if " is under " in text] == [
+        "port 8080 of both versions of default/demo is under Server default/srv"
+    ]
 
 
 def test_reasons_never_change_an_answer() -> None:
