@@ -1,0 +1,141 @@
+"""What real proxies do beside what their objects say: the evidence of ``docs/proxies.md``, sent each time anew.
+
+The objects are written by hand, since meshdsl refuses the policies that would make them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from meshdsl import Istio, Namespace, PolicySet, Port, Service, Timeout, build
+from tests.live.api import Body
+from tests.live.emitted import Build
+from tests.mesh.cases import Stage, sent
+from tests.mesh.client import Got
+from tests.mesh.conftest import Meshes
+from tests.mesh.echo import Try
+from tests.mesh.expectation import Asked
+from tests.mesh.inventory import Furnished
+from tests.mesh.istiod import Settings
+from tests.mesh.world import World
+
+LAB = Namespace("proxies")
+WEB, API = Service("web", LAB, port=80), Service("api", LAB, port=8080)
+STREAMS = Service("streams", LAB, ports=(Port(8090, protocol="http2"),))
+PORTS = {"api": 8080, "streams": 8090}
+CALLER = ("proxies", "web")
+CANCEL, REFUSED_STREAM = 8, 7
+"""Error codes of HTTP/2."""
+
+
+class Lab:
+    """Services without policies of their own, and objects written by hand."""
+
+    def __init__(self, world: World, furnished: Furnished) -> None:
+        self._world, self._furnished = world, furnished
+
+    def route(self, to: Service, **rule: Any) -> None:
+        """Let the one rule of a service's VirtualService say this."""
+        self._world.apply([_virtual_service(to, rule)])
+
+    def ask(self, to: Service, caller: tuple[str, str] = CALLER, *, by_name: bool = True, **told: Any) -> Got:
+        wire = sent(self._world, self._furnished, Asked(caller, str(to), PORTS[to.name], by_name=by_name), told)
+        return self._world.client(self._furnished.callers[caller]).send(wire)
+
+    def tries(self, got: Got) -> list[Try]:
+        """All that reached an application, also after the answer."""
+        return self._world.echo.tries(got.request_id)
+
+    def clear(self) -> None:
+        self._world.apply([], delete=[_virtual_service(one, {}) for one in (API, STREAMS)])
+
+
+@pytest.fixture(scope="module")
+def lab(meshes: Meshes) -> Iterator[Lab]:
+    world, inventory = meshes.with_settings(Settings())
+    policies = PolicySet((WEB, API, STREAMS, Timeout(WEB, "9s")), name="proxies")
+    stage = Stage(world, inventory)
+    furnished = stage.set(Build("proxies", build(policies, Istio()), policies), [CALLER])
+    made = Lab(world, furnished)
+    made.route(API)
+    made.route(STREAMS)
+    yield made
+    made.clear()
+    stage.clear()
+
+
+def _host(service: Service) -> str:
+    return f"{service.name}.{LAB}.svc.cluster.local"
+
+
+def _virtual_service(to: Service, rule: Mapping[str, Any]) -> Body:
+    http = {"route": [{"destination": {"host": _host(to)}}], **rule}
+    return {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "VirtualService",
+        "metadata": {"name": to.name, "namespace": str(LAB)},
+        "spec": {"hosts": [_host(to)], "http": [http]},
+    }
+
+
+BROKEN = [(API, 1), (STREAMS, CANCEL), (STREAMS, REFUSED_STREAM)]
+
+
+@pytest.mark.parametrize(
+    ("retried", "tries"),
+    [
+        ("reset", 1),
+        ("reset,connect-failure,refused-stream", 1),
+        ("gateway-error", 4),
+        ("5xx", 4),
+        ("reset,503", 4),
+    ],
+)
+def test_what_an_application_breaks_arrives_as_503_of_its_own_sidecar(lab: Lab, retried: str, tries: int) -> None:
+    for service, how in BROKEN:
+        lab.route(service, retries={"attempts": 3, "retryOn": retried, "backoff": "10ms"})
+        got = lab.ask(service, reset=how)
+        assert (got.status, len(got.tries)) == (503, tries), (service, how, got)
+
+
+@pytest.mark.parametrize("edit", [{"set": {"server": "x"}}, {"add": {"server": "x"}}, {"remove": ["server"]}], ids=str)
+def test_the_caller_is_told_that_the_server_is_envoy(lab: Lab, edit: dict[str, Any]) -> None:
+    lab.route(API, headers={"response": {**edit, "set": {**edit.get("set", {}), "x-edited": "yes"}}})
+    got = lab.ask(API, headers={"server": "echo"})
+    assert (got.headers["x-edited"], got.headers["server"]) == ("yes", "envoy")
+
+
+def test_a_date_that_is_removed_is_written_again_and_others_stay_away(lab: Lab) -> None:
+    removed = ["date", "via", "x-envoy-upstream-service-time"]
+    lab.route(API, headers={"response": {"remove": removed, "set": {"x-envoy-decorator-operation": "x"}}})
+    got = lab.ask(API, headers={"date": "then", "via": "echo"})
+    assert got.status == 200
+    assert got.headers.get("date", "then") != "then"
+    assert not {"via", "x-envoy-upstream-service-time", "x-envoy-decorator-operation"} & got.headers.keys()
+
+
+def test_a_call_to_a_pods_address_carries_no_identity(lab: Lab) -> None:
+    lab.route(API)
+    named, addressed = lab.ask(API), lab.ask(API, by_name=False)
+    assert "URI=spiffe://cluster.local/ns/proxies/sa/web" in named.tries[0].headers["x-forwarded-client-cert"]
+    assert addressed.status == 200
+    assert "x-forwarded-client-cert" not in addressed.tries[0].headers
+
+
+def test_a_mirrored_request_keeps_its_host(lab: Lab) -> None:
+    lab.route(
+        API, mirrors=[{"destination": {"host": _host(STREAMS), "port": {"number": 8090}}, "percentage": {"value": 100}}]
+    )
+    got = lab.ask(API)
+    assert got.status == 200
+    until = time.monotonic() + 5
+    while len(lab.tries(got)) < 2 and time.monotonic() < until:
+        time.sleep(0.05)  # nobody waits for a copy
+    assert {one.port: one.headers["host"] for one in lab.tries(got)} == {
+        8080: f"{_host(API)}:8080",
+        8090: f"{_host(API)}:8080",
+    }
