@@ -38,7 +38,7 @@ _AMOUNT = re.compile(r"[0-9]+(?:ms|s|m|h|Ki|Mi|Gi)")
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf", "infinity"})
 _ESCAPED = re.compile(r'[^ -~]|["\\]')
 _SHORT = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
-_PARTIAL = "# Only these fields are ours: kubectl apply --server-side --field-manager=meshdsl.\n"
+_PARTIAL = "# Only these fields are ours: meshdsl build --script sets them, and leaves the rest of the object alone.\n"
 
 
 class _UnwritableError(ValueError):

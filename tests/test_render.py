@@ -271,7 +271,7 @@ def test_a_file_opens_with_our_mark_and_its_sources_then_documents_by_phase() ->
     )
     assert text == (
         f"{FILE_MARK}\n# Source: policies/a.py\n# Source: policies/z.py\n"
-        "# Only these fields are ours: kubectl apply --server-side --field-manager=meshdsl.\nkind: Thing\nname: b\n"
+        "# Only these fields are ours: meshdsl build --script sets them, and leaves the rest of the object alone.\nkind: Thing\nname: b\n"
         "---\nkind: Thing\nname: c\n---\nkind: Thing\nname: a\n"
     )
     assert [d["name"] for d in yaml.safe_load_all(text)] == ["b", "c", "a"]
