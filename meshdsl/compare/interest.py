@@ -82,11 +82,14 @@ def _hangs_on_a_server(live: LiveObject) -> bool:
     return any(mapping_of(parent).get("kind") == "Server" for parent in parents)
 
 
+_WHERE_TO: Final = ("host", "backends", "hosts", "gateways", "parentRefs")
+
+
 def _leading(live: LiveObject) -> LiveObject:
     """A route, or the rule of a destination, with nothing but what it leads to (``meshdsl.compare.risk_order``)."""
     metadata = {name: value for name, value in metadata_of(live).items() if name in ("name", "namespace")}
     spec = mapping_of(live.get("spec"))
-    needed: dict[str, Any] = {name: spec[name] for name in ("host", "backends") if name in spec}
+    needed: dict[str, Any] = {name: spec[name] for name in _WHERE_TO if name in spec}
     if "subsets" in spec:
         needed["subsets"] = [{"name": mapping_of(one).get("name")} for one in list_of(spec["subsets"])]
     if "http" in spec:

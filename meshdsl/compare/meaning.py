@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from meshdsl.compare.applying import ABOUT_ACCESS, Outcome, after_apply, sentence
 from meshdsl.compare.kinds import CRD
+from meshdsl.compare.leading import leading
 from meshdsl.compare.live import LiveObject, Snapshot, Unknown
 from meshdsl.compare.normalise import Key, key_of, key_of_ref, labels_of, metadata_of
 from meshdsl.compare.objects import Coverage, Differences
@@ -235,6 +236,8 @@ class Meaning:
         found: tuple[list[str], list[str]] = ([], [])
         for one in beside:
             found[0 if one.ref.kind in ABOUT_ACCESS else 1].append(sentence(one))
+        then = self._live if self._is_as_compiled else self._after.objects
+        found[1].extend(leading(then, self.bundle.target, self.bundle.plan, self._whose))
         return found
 
     def _in_the_way(self) -> list[str]:
