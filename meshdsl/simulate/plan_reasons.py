@@ -68,9 +68,10 @@ def _connection(plan: Plan, service: ServiceMeaning, request: Request) -> Reason
         return Reason(
             Stage.CONNECTION, "plain text: the caller has no identity in the mesh", where, holds=True, parts=(taken,)
         )
-    return Reason(
-        Stage.CONNECTION, f"mTLS, with the identity {_caller(plan, request.caller)}", where, holds=True, parts=(taken,)
-    )
+    who = f"mTLS, with the identity {_caller(plan, request.caller)}"
+    if not request.by_name:
+        who += ", or without it: which, is the mesh's affair where a pod's address is called"
+    return Reason(Stage.CONNECTION, who, where, holds=True, parts=(taken,))
 
 
 def _mode(plan: Plan, service: Service) -> tuple[str, str]:

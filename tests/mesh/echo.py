@@ -5,7 +5,8 @@ HTTP/1.1 and HTTP/2 in plain text on every port, as the first bytes have it.
 
 A request carries ``x-echo-id``, by which its tries are counted, and may carry ``x-echo``, JSON: ``status`` (answer with
 it), ``grpc`` (answer with that grpc-status), ``headers`` (in the answer, too), ``sleep`` (seconds before the answer),
-``reset`` (cut the connection; over HTTP/2 the stream, with that error code), ``times`` (do so for that many tries; without it, for all), ``port`` (do so on that port alone).
+``reset`` (cut the connection; over HTTP/2 the stream, with that error code), ``times`` (do so for that many tries;
+without it, for all), ``port`` (do so on that port alone).
 """
 
 from __future__ import annotations

@@ -225,3 +225,9 @@ def test_reasons_never_change_the_answer() -> None:
     for request in (get(), get(caller=OUTSIDE), get(caller=JOBS)):
         assert reading.answer(request) == reading.answer(request, explain=True)
         assert reading.answer(request).reasons == ()
+
+
+def test_a_trace_says_that_a_call_to_a_pods_address_may_come_without_its_identity() -> None:
+    reading = read()
+    told = [reading.answer(get(by_name=by_name), explain=True).reasons[0].text for by_name in (True, False)]
+    assert ["the mesh's affair" in text for text in told] == [False, True]
