@@ -1,4 +1,4 @@
-"""``--format script`` of a comparison, and ``--script`` of a build: which cluster is meant, and what went wrong before."""
+"""``--format script`` of a comparison, ``--script`` of a build: which cluster is meant, and what went wrong before."""
 
 from __future__ import annotations
 
