@@ -2,9 +2,9 @@
 
 ``kubectl apply`` alone cannot do it. A server-side apply of an object that a client-side ``kubectl apply`` has made
 takes over all that kubectl had set there, and removes what is not in ours (``csaupgrade`` of client-go; no flag
-switches it off): labels of a Namespace, ports of a Service. So objects that are not wholly ours are patched, field by field, and
-never applied. Nor does an apply ever delete. It must not know where a cluster is, nor what a field means; every string
-is quoted here, because names come from clusters and policy files.
+switches it off): labels of a Namespace, ports of a Service. So objects that are not wholly ours are patched, field by
+field, and never applied. Nor does an apply ever delete. It must not know where a cluster is, nor what a field means;
+every string is quoted here, because names come from clusters and policy files.
 """
 
 from __future__ import annotations
