@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import meshdsl
-from meshdsl import Allow, DefaultDeny, Istio, MutualTls, Namespace, PolicySet, Service, build
+from meshdsl import Allow, DefaultDeny, Istio, MutualTls, Namespace, PolicySet, Proxy, Service, build
 from tests.live.api import Body, accepted
 from tests.live.comparing import apply, cluster_of, remove
 from tests.live.emitted import Build
@@ -12,7 +12,14 @@ from tests.live.server import Server
 SPACE = Namespace("reach")
 WEB, API = Service("web", SPACE, port=80), Service("api", SPACE, port=80)
 POLICIES = PolicySet(
-    (WEB, API, MutualTls(SPACE, mode="strict"), DefaultDeny(SPACE), Allow(API, callers=(WEB,), methods=("GET",))),
+    (
+        WEB,
+        API,
+        Proxy(SPACE),
+        MutualTls(SPACE, mode="strict"),
+        DefaultDeny(SPACE),
+        Allow(API, callers=(WEB,), methods=("GET",)),
+    ),
     name="reach",
 )
 
@@ -21,7 +28,17 @@ def test_a_live_mesh_says_who_may_call_whoever_wrote_the_rules(own: Server) -> N
     made = Build("reach", build(POLICIES, Istio()), POLICIES)
     space: Body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE.name}}
     accepted(answer for answer in [own.api.create(space)] if answer.status != 409)
+    services: list[Body] = [
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": one.name, "namespace": SPACE.name},
+            "spec": {"selector": {"app": one.name}, "ports": [{"name": "http", "port": 80}]},
+        }
+        for one in (WEB, API)
+    ]
     try:
+        accepted([own.api.create(one) for one in services])
         apply(own, [made])
         assert asked(own, made) == [(("reach/web",), ("GET",), "AuthorizationPolicy reach/api")]
         theirs: Body = {
@@ -40,6 +57,8 @@ def test_a_live_mesh_says_who_may_call_whoever_wrote_the_rules(own: Server) -> N
         ]
         accepted([own.api.delete(theirs)])
     finally:
+        for one in services:
+            own.api.delete(one)
         remove(own, [made])
 
 
