@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from meshdsl.cli.compiles import note_refused
 from meshdsl.cli.console import Console
 from meshdsl.cli.project import Choice, Job, Project, project
 from meshdsl.compiler import Bundle, meaning, meant_for
@@ -90,6 +91,7 @@ def trace(console: Console, choice: Choice, asked: Question) -> int:
     of_mesh = bool(choice.clusters or choice.target or asked.live or asked.against)
     if not of_mesh:
         traces = list(_meant(console, found, files, asked))
+        note_refused(console, found.name, files, found.jobs)
     else:
         traces = [pair for job in found.jobs for pair in _read(console, found, files, job, asked)]
     if asked.format == "json":
