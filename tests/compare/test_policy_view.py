@@ -225,7 +225,7 @@ TABLE: list[tuple[str, Policies, Policies, list[str]]] = [
         "edits of headers",
         on_api(T),
         on_api(T, lambda a: Headers(a, request_set={"x-a": "secret"}, response_remove=("x-powered-by",))),
-        ["header edits of prod/api: none → request set x-a; response remove server"],
+        ["header edits of prod/api: none → request set x-a; response remove x-powered-by"],
     ),
     (
         "another value of a header, which is not shown",
