@@ -259,6 +259,12 @@ class Plan:
         """The intent of a namespace. Raises KeyError if the plan does not have it."""
         return self._namespaces[name]
 
+    def is_kept_out(self, service: Service) -> bool:
+        """Whether a policy keeps the pods of a service out of the mesh (``docs/semantics.md`` §6)."""
+        proxies = (service.proxy, self.namespace(service.namespace).proxy)
+        said = (proxy.enrolled for proxy in proxies if proxy is not None and proxy.enrolled is not None)
+        return next(said, None) is False
+
     def versions_in_use(self, service: Service) -> tuple[str, ...]:
         """The versions that a rule of any service sends or mirrors requests to, in declared order."""
         sent = service.used_versions

@@ -55,15 +55,7 @@ def caller(plan: Plan, name: str) -> Caller:
             way_out = "write it as account:NAMESPACE/NAME"
             raise _wrong("MESH901", f"{name!r} is no service account", reason=str(error), help=way_out) from None
     one = service(plan, name, f"a service account is {ACCOUNT}NAMESPACE/NAME; there are also {ANYONE} and {OUTSIDER}")
-    return OUTSIDE if is_kept_out(plan, one) else Caller(one.namespace, one.account)
-
-
-def is_kept_out(plan: Plan, one: Service) -> bool:
-    """Whether a policy keeps the pods of a service out of the mesh (semantics §6)."""
-    if one.proxy is not None and one.proxy.enrolled is not None:
-        return not one.proxy.enrolled
-    proxy = plan.namespace(one.namespace).proxy
-    return proxy is not None and proxy.enrolled is False
+    return OUTSIDE if plan.is_kept_out(one) else Caller(one.namespace, one.account)
 
 
 def service(plan: Plan, name: str, else_help: str = "") -> Service:

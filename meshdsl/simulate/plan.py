@@ -114,9 +114,7 @@ class ServiceMeaning:
         self.allows = tuple(map(RuleMeaning, service.access.allow))
         self.denies = tuple(map(RuleMeaning, service.access.deny))
         self._strict = service.effective_mtls is MtlsMode.STRICT
-        enrolled = service.proxy.enrolled if service.proxy is not None else None
-        around = plan.namespace(service.namespace).proxy
-        self.kept_out = enrolled is False or (enrolled is None and around is not None and around.enrolled is False)
+        self.kept_out = plan.is_kept_out(service)
 
     def verdict(self, request: Request, *, http: bool) -> Verdict:
         """§4 and §5: whether the request or connection is let in."""
