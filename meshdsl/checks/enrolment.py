@@ -24,20 +24,14 @@ def check(plan: Plan) -> Iterator[Diagnostic]:
         if namespace.proxy is not None and namespace.proxy.enrolled is False:
             yield from _namespace(namespace, namespace.proxy, plan)
     for service in plan.services:
-        proxy = enrolment(service, plan)
+        proxy = plan.enrolment(service)
         if proxy is not None and proxy.enrolled is False:
             yield from _service(service, proxy, plan)
 
 
-def enrolment(service: Service, plan: Plan) -> Proxy | None:
-    """The policy that says whether a service's pods are in the mesh."""
-    own = service.proxy
-    return own if own is not None and own.enrolled is not None else plan.namespace(service.namespace).proxy
-
-
 def _namespace(namespace: Namespace, proxy: Proxy, plan: Plan) -> Iterator[Diagnostic]:
     """What else runs there than the services that are declared, which are told of by themselves."""
-    told = any(one.namespace == namespace.name and enrolment(one, plan) is proxy for one in plan.services)
+    told = any(one.namespace == namespace.name and plan.enrolment(one) is proxy for one in plan.services)
     if namespace.default_deny and not told:
         source = namespace.own_default_deny or plan.mesh.default_deny or Source()
         yield _closed(f"namespace {namespace.name}", source, proxy)

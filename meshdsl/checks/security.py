@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshdsl.checks.enrolment import enrolment
 from meshdsl.diagnostics import Diagnostic
 from meshdsl.plan.intent import Plan, Service
 from meshdsl.plan.rights import Allow, Anyone, Deny, MtlsMode
@@ -32,7 +31,7 @@ def _callers_in_mesh(service: Service, rule: Allow | Deny, plan: Plan) -> Iterat
     """A caller that is kept out of the mesh has no identity."""
     for account in rule.callers.accounts:
         for caller in plan.callers.get(account, ()):
-            proxy = enrolment(caller, plan)
+            proxy = plan.enrolment(caller)
             if proxy is not None and proxy.enrolled is False:
                 yield Diagnostic(
                     "MESH401",

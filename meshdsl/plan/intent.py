@@ -259,11 +259,15 @@ class Plan:
         """The intent of a namespace. Raises KeyError if the plan does not have it."""
         return self._namespaces[name]
 
+    def enrolment(self, service: Service) -> Proxy | None:
+        """The policy that has the pods of a service in the mesh or keeps them out; None if none says."""
+        around = self.namespace(service.namespace).proxy
+        return next((one for one in (service.proxy, around) if one is not None and one.enrolled is not None), None)
+
     def is_kept_out(self, service: Service) -> bool:
         """Whether a policy keeps the pods of a service out of the mesh (``docs/semantics.md`` §6)."""
-        proxies = (service.proxy, self.namespace(service.namespace).proxy)
-        said = (proxy.enrolled for proxy in proxies if proxy is not None and proxy.enrolled is not None)
-        return next(said, None) is False
+        proxy = self.enrolment(service)
+        return proxy is not None and proxy.enrolled is False
 
     def versions_in_use(self, service: Service) -> tuple[str, ...]:
         """The versions that a rule of any service sends or mirrors requests to, in declared order."""

@@ -18,7 +18,7 @@ from meshdsl.compare.reach.answers import AccessAnswer, AccessMatrix, AccessRow,
 from meshdsl.compare.reach.matrix import matrix
 from meshdsl.compare.reach.service import ServiceView
 from meshdsl.compare.reach.there import FILTERS, WORKLOADS, There, slim
-from meshdsl.compare.reach.who import Asked, Names, enrolment, is_kept_out
+from meshdsl.compare.reach.who import Asked, Names
 from meshdsl.compiler import Bundle
 from meshdsl.plan.intent import Plan, Service
 from meshdsl.targets.base import Target, TargetName
@@ -205,7 +205,7 @@ class AccessReport:
     @cached_property
     def _kept_out(self) -> frozenset[str]:
         """The services whose pods have no proxy: where a cluster says it, as it says, else as the plan does."""
-        meant = {str(one) for one in self.plan.services if is_kept_out(self.plan, one)}
+        meant = {str(one) for one in self.plan.services if self.plan.is_kept_out(one)}
         if self._there is None:
             return frozenset(meant)
         told = {one for one in meant if self._there.proxies.is_told(one.partition("/")[0])}
@@ -296,7 +296,7 @@ def _with_enrolment(
     declared: dict[str, Service] = {str(service): service for service in plan.services}
     around = {f"{namespace.name}/*": namespace.proxy for namespace in plan.namespaces}
     for name, one in services.items():
-        proxy = enrolment(plan, declared[name]) if name in declared else around.get(name)
+        proxy = plan.enrolment(declared[name]) if name in declared else around.get(name)
         if name not in told and proxy is not None and proxy.enrolled is False:
             reason = AccessReason("Proxy(enrolled=False)", origin=proxy.source.origin)
             yield name, replace(one, ports=dict.fromkeys(one.ports, (Way(open_by=(reason,)),)))

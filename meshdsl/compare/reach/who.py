@@ -14,7 +14,7 @@ from typing import Final
 from meshdsl.compare.access.callers import ANOTHER, PLAIN, Callers
 from meshdsl.compare.access.model import account, accounts_of, named
 from meshdsl.diagnostics import ConfigError, Diagnostic
-from meshdsl.plan.intent import Plan, Proxy, Service
+from meshdsl.plan.intent import Plan
 
 ANYONE: Final = "anyone"
 OUTSIDE: Final = "outside"
@@ -22,18 +22,6 @@ ACCOUNT: Final = "account:"
 
 OTHERS: Final = "every other account in the mesh"
 PLAIN_CALLERS: Final = "callers outside the mesh"
-
-
-def enrolment(plan: Plan, service: Service) -> Proxy | None:
-    """The policy that has the pods of a service in the mesh or keeps them out; None if none says."""
-    around = plan.namespace(service.namespace).proxy
-    return next((one for one in (service.proxy, around) if one is not None and one.enrolled is not None), None)
-
-
-def is_kept_out(plan: Plan, service: Service) -> bool:
-    """Whether a policy keeps the pods of a service out of the mesh."""
-    found = enrolment(plan, service)
-    return found is not None and not found.enrolled
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +57,7 @@ class Names:
         self.kept_out = tuple(
             str(service)
             for service in plan.services
-            if (is_kept_out(plan, service) if kept_out is None else str(service) in kept_out)
+            if (plan.is_kept_out(service) if kept_out is None else str(service) in kept_out)
         )
         self._services: dict[str, list[str]] = {}
         for service in plan.services:
