@@ -120,6 +120,8 @@ class Waypoints:
         if body is None:
             if name == self._existing and namespace == service.namespace:
                 return Binding(Waypoint(namespace, name, name), f"it passes the waypoint {namespace}/{name}", where)
+            if namespace != service.namespace:
+                raise NotModelled(where, f"the waypoint {namespace}/{name} is not among the objects that were read")
             return Binding(None, f"there is no waypoint {namespace}/{name}: traffic flows without it", where)
         if self._traffic(body) not in ("service", "all"):
             return Binding(None, f"{title(body)} takes no traffic to Services: it flows without it", where)

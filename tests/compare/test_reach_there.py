@@ -11,6 +11,7 @@ import meshdsl
 from meshdsl.compare.kinds import OF_TARGET
 from meshdsl.compare.live import Scope, Snapshot
 from meshdsl.compare.reach.report import asked
+from meshdsl.simulate.words import Verdict
 from tests.simulate.test_trace_cluster import (
     ENROLLED,
     KEPT_OUT,
@@ -19,6 +20,7 @@ from tests.simulate.test_trace_cluster import (
     cluster,
     mesh_names,
     namespace,
+    service,
     workload,
 )
 
@@ -130,3 +132,70 @@ def test_a_cluster_is_asked_for_all_that_decides() -> None:
     scopes = asked(built("istio").plan, MESHES["istio"])
     assert "istio-system" in {one.namespace for one in scopes if one.kind.kind == "EnvoyFilter"}
     assert "istio-system" not in {one.namespace for one in scopes if one.kind.kind == "Deployment"}
+
+
+GATE = {"istio.io/use-waypoint": "waypoint"}
+EDGE = {**GATE, "istio.io/use-waypoint-namespace": "edge"}
+WAITS = {"status": {"conditions": [{"type": "Accepted"}]}}
+RUNS = {"status": {"conditions": [{"type": "Accepted"}], "addresses": [{"value": "10.0.0.1"}]}}
+
+
+def waypoint(where: str = "prod", let_in: str = "Same", cls: str = "istio-waypoint", **rest: Any) -> dict[str, Any]:
+    listener = {"name": "mesh", "port": 15008, "allowedRoutes": {"namespaces": {"from": let_in}}}
+    metadata = {"name": "waypoint", "namespace": where, "labels": rest.pop("labels", {})}
+    spec = {"gatewayClassName": cls, "listeners": [listener]}
+    return {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": metadata, "spec": spec, **rest}
+
+
+WAYPOINTS: list[tuple[list[dict[str, Any]], dict[str, str], bool]] = [
+    ([waypoint()], GATE, True),
+    ([waypoint(**RUNS)], GATE, True),
+    ([waypoint(**WAITS)], GATE, False),
+    ([], GATE, False),
+    ([waypoint()], {}, False),
+    ([waypoint(cls="istio")], GATE, False),
+    ([waypoint(labels={"istio.io/waypoint-for": "workload"})], GATE, False),
+    ([waypoint(labels={"istio.io/waypoint-for": "all"})], GATE, True),
+    ([waypoint("edge", "All")], EDGE, True),
+    ([waypoint("edge")], EDGE, False),
+]
+
+
+def rule(name: str, accounts: Iterable[str], **spec: Any) -> dict[str, Any]:
+    principals = [f"cluster.local/ns/{one.replace('/', '/sa/')}" for one in accounts]
+    return {
+        "apiVersion": "security.istio.io/v1",
+        "kind": "AuthorizationPolicy",
+        "metadata": {"name": name, "namespace": "prod"},
+        "spec": {"rules": [{"from": [{"source": {"principals": principals}}]}], **spec},
+    }
+
+
+@pytest.mark.parametrize(("gateways", "labels", "passes"), WAYPOINTS)
+def test_a_trace_and_the_access_agree_on_which_waypoint_is_passed(
+    gateways: list[dict[str, Any]], labels: dict[str, str], passes: bool
+) -> None:
+    """The pods take nothing but what comes from a waypoint, and the waypoint lets in web."""
+    bundle, api = built("ambient"), service("api", 8080)
+    api["metadata"]["labels"] = labels
+    objects = [
+        rule("web", ["prod/web"], targetRefs=[{"group": "", "kind": "Service", "name": "api"}]),
+        rule("fence", ["prod/waypoint", "edge/waypoint"]),
+        *(api, service("web", 80), namespace(**ENROLLED["ambient"]), workload("web"), workload("api"), *gateways),
+    ]
+    request = meshdsl.question(bundle.plan, "prod/web", "prod/api", "GET", "/items")
+    assert meshdsl.trace_objects(bundle, request, objects).allowed is passes
+    answer = meshdsl.access(bundle, objects).to("prod/api")
+    assert any("prod/web" in row.callers for row in answer.rows) is passes
+    assert answer.is_complete
+    remark = "prod/api has policies for a waypoint and is bound to none: nobody enforces them"
+    assert (remark in answer.remarks) is not passes
+
+
+def test_a_waypoint_of_a_namespace_that_was_not_read_is_not_known() -> None:
+    bundle, api = built("ambient"), service("api", 8080)
+    api["metadata"]["labels"] = EDGE
+    objects = [api, service("web", 80), namespace(**ENROLLED["ambient"]), workload("web"), workload("api")]
+    request = meshdsl.question(bundle.plan, "prod/web", "prod/api", "GET", "/items")
+    assert meshdsl.trace_objects(bundle, request, objects).verdict is Verdict.UNKNOWN
+    assert not meshdsl.access(bundle, objects).to("prod/api").is_complete

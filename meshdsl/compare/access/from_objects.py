@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from typing import Protocol
 
 from meshdsl.compare.access.facts import Facts, Named, facts_of
@@ -30,6 +30,8 @@ def of_objects(
     target: Target,
     services: Plan | None = None,
     only: Collection[str] | None = None,
+    *,
+    now: bool = False,
 ) -> AccessModel:
     """Who may call what, read from objects.
 
@@ -39,12 +41,13 @@ def of_objects(
         services: the plan that says of which Services to speak where ``objects`` has no Service objects with ports and
             selectors, and what their ports speak. Give it whenever there is one.
         only: names of services to read, where the others are not asked for; all if None.
+        now: read also what controllers wrote: who can call at this moment, in place of what is meant by the objects.
 
     Returns:
         The model. What cannot be decided is in its notes; there, the wider answer is taken.
     """
     everything = list(objects)
-    reader = reader_of(everything, target)
+    reader = reader_of(everything, target, now=now)
     found = {
         str(facts): ServiceAccess(reader.ways(facts), facts.probes)
         for facts in facts_of(everything, services)
@@ -54,20 +57,16 @@ def of_objects(
     return AccessModel(found, tuple(sorted(reader.notes)), certain=certain)
 
 
-def reader_of(objects: list[LiveObject], target: Target) -> Reader:
-    """What a mesh makes of objects."""
-    return _reader(target)(objects, target)
-
-
-def _reader(target: Target) -> Callable[[list[LiveObject], Target], Reader]:
+def reader_of(objects: list[LiveObject], target: Target, *, now: bool = False) -> Reader:
+    """What a mesh makes of objects; with ``now``, at this moment."""
     if target.name == "linkerd":
         from meshdsl.compare.access.linkerd import LinkerdReader  # noqa: PLC0415 - a mesh is read when it is asked for
 
-        return LinkerdReader
+        return LinkerdReader(objects, target)
     if target.name == "ambient":
         from meshdsl.compare.access.ambient import AmbientReader  # noqa: PLC0415
 
-        return AmbientReader
+        return AmbientReader(objects, target, now=now)
     from meshdsl.compare.access.istio import IstioReader  # noqa: PLC0415
 
-    return IstioReader
+    return IstioReader(objects, target)

@@ -231,7 +231,7 @@ class AccessReport:
             services = {name: one for name, one in whole.services.items() if only is None or name in only}
             model = replace(whole, services=services)
         else:
-            model = of_objects(self.objects, self.target, self.plan, only)
+            model = of_objects(self.objects, self.target, self.plan, only, now=True)
         there = self._there
         if there is not None:
             model = there.applied(model)

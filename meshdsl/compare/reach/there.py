@@ -120,7 +120,7 @@ class There:
 
 def slim(live: LiveObject) -> LiveObject | None:
     """What is needed here of an object that a comparison does not keep; None for nothing."""
-    if live.get("kind") in FILTERS:
+    if live.get("kind") in FILTERS or live.get("kind") == "Gateway":  # a waypoint's status says whether it runs
         return live
     if live.get("kind") not in WORKLOADS:
         return None
