@@ -221,7 +221,7 @@ def _role(bundles: Iterable[tuple[Job, Bundle]], options: Options) -> str:
     from meshdsl.render import render
 
     built = list(bundles)
-    scopes = {scope for _, bundle in built for scope in scopes_of(bundle.manifests, bundle.target)}
+    scopes = {scope for _, bundle in built for scope in scopes_of(bundle)}
     scopes |= set(of_pods(scopes)) if options.pods else set()
     applied = [one for _, bundle in built for one in bundle.manifests] if options.server_side else []
     return render(cluster_role(scopes, applied=applied, identity=any(job.uid for job, _ in built)))
@@ -242,7 +242,7 @@ def _live(console: Console, found: Project, options: Options, stack: ExitStack) 
         pods=options.pods,
     )
     stack.callback(side.close)
-    side.begin(found.jobs[0])
+    side.begin(found.jobs[0], found.name)
     return side
 
 

@@ -72,13 +72,17 @@ class LiveSide:
     notes: tuple[Diagnostic, ...] = ()
     begun: dict[str, KubectlCluster] = field(default_factory=dict)
 
-    def begin(self, job: Job) -> None:
+    def begin(self, job: Job, set_name: str) -> None:
         """Reach for a cluster that :meth:`compare` will be asked for: meanwhile its policies can be compiled."""
-        from meshdsl.compare.kinds import DRIVERS, OF_TARGET
+        from meshdsl.compare.kinds import DRIVERS, OF_TARGET, of_other_targets, selector_of
+        from meshdsl.compare.live import Scope
         from meshdsl.compare.pods import POD
 
+        target, ours = job.target.name, selector_of(set_name)
+        asked = [Scope(kind) for kind in (*OF_TARGET[target], *DRIVERS, *((POD,) if self.pods else ()))]
+        asked += [Scope(kind, "", ours) for kind in of_other_targets(target)]
         self.begun[job.name] = self._cluster(job)
-        self.begun[job.name].begin((*OF_TARGET[job.target.name], *DRIVERS, *((POD,) if self.pods else ())))
+        self.begun[job.name].begin(asked)
 
     def close(self) -> None:
         """End what was begun."""
@@ -99,7 +103,7 @@ class LiveSide:
 
         context = self.context or job.context
         with self.begun.pop(job.name, None) or self._cluster(job) as cluster:
-            scopes = scopes_of(bundle.manifests, bundle.target)
+            scopes = scopes_of(bundle)
             asked = (*scopes, *of_pods(scopes)) if self.pods else scopes
             snapshot = cluster.snapshot(asked, Interest(bundle.manifests))
             refused: tuple[Diagnostic, ...] = ()

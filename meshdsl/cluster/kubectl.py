@@ -18,7 +18,7 @@ from meshdsl.cluster.listing import path_of
 from meshdsl.cluster.transport import Endpoint, Transport
 from meshdsl.cluster.wire import READ_TIMEOUT
 from meshdsl.compare.kinds import NAMESPACE
-from meshdsl.compare.live import Applied, Keep, Kind, LiveObject, Scope, Snapshot
+from meshdsl.compare.live import Applied, Keep, LiveObject, Scope, Snapshot
 
 _CODES: Final[Mapping[FailureCode, tuple[str, str]]] = {
     "unauthorized": ("MESH803", "log in as you do for kubectl: `kubectl get namespaces` must work"),
@@ -110,13 +110,14 @@ class KubectlCluster:
         self._proxy = proxy.start(self._settings, self._timeout)
         return self._proxy
 
-    def begin(self, kinds: Iterable[Kind] = ()) -> None:
-        """Start kubectl, and ask for these kinds once it answers, while the program does something else.
+    def begin(self, scopes: Iterable[Scope] = ()) -> None:
+        """Start kubectl, and ask for these once it answers, while the program does something else.
 
         What goes wrong is raised on entering. Without entering, :meth:`close` ends what was begun.
 
         Args:
-            kinds: that :meth:`snapshot` will be asked for; their first pages are kept until then.
+            scopes: that :meth:`snapshot` will be asked for, in whatever namespaces; their first pages are kept until
+                then.
         """
         try:
             self._launched = proxy.launch(self._settings) if self._is_kubectl else None
@@ -125,7 +126,7 @@ class KubectlCluster:
             self._begun.set_exception(error)
             return
         pool = ThreadPoolExecutor(1, "meshdsl-begin")
-        self._begun = pool.submit(self._connect, tuple(kinds))
+        self._begun = pool.submit(self._connect, tuple(scopes))
         pool.shutdown(wait=False)
 
     def __enter__(self) -> Self:
@@ -139,7 +140,7 @@ class KubectlCluster:
             raise
         return self
 
-    def _connect(self, kinds: tuple[Kind, ...]) -> None:
+    def _connect(self, scopes: tuple[Scope, ...]) -> None:
         launched = [self._launched] if self._launched is not None else []
 
         def open_endpoint() -> Endpoint:
@@ -153,8 +154,8 @@ class KubectlCluster:
         self._version = self._probe(transport)
         if self._uid:
             self._check_uid()
-        if kinds:
-            snapshot.ask_ahead(transport, kinds, self._deadline())
+        if scopes:
+            snapshot.ask_ahead(transport, scopes, self._deadline())
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

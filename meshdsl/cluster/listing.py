@@ -47,7 +47,7 @@ def path_of(scope: Scope, name: str = "") -> str:
 
 def first_page(scope: Scope, size: int = PAGE) -> tuple[str, dict[str, str]]:
     """The path and query with which :func:`pages` begins: all objects of a scope, so many a page."""
-    return path_of(scope), {"limit": str(size)}
+    return path_of(scope), {"limit": str(size), "labelSelector": scope.selector}
 
 
 def pages(
@@ -56,7 +56,6 @@ def pages(
     deadline: Deadline,
     *,
     size: int = PAGE,
-    selector: str = "",
     keep: Keep | None = None,
 ) -> Iterator[Page]:
     """All pages of a scope.
@@ -66,7 +65,6 @@ def pages(
         scope: what to list.
         deadline: for all pages.
         size: objects a page.
-        selector: only objects with these labels.
         keep: what of each object is needed; all of it without.
 
     Raises:
@@ -78,7 +76,8 @@ def pages(
     share = _Shared()
     while True:
         try:
-            body = transport.get(path_of(scope), deadline, limit=limit, labelSelector=selector, **{"continue": token})
+            query = {"limit": limit, "labelSelector": scope.selector, "continue": token}
+            body = transport.get(path_of(scope), deadline, **query)
             items, metadata = _read(body, scope, moment if token else None)
         except Failure as failure:
             if failure.code != "expired":

@@ -11,7 +11,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from meshdsl.cluster.clock import Deadline
@@ -19,7 +19,7 @@ from meshdsl.cluster.errors import Failure
 from meshdsl.cluster.listing import PAGE, first_page, pages
 from meshdsl.cluster.transport import Transport
 from meshdsl.compare.kinds import CRD
-from meshdsl.compare.live import Keep, Kind, LiveObject, Scope, Snapshot, Unknown
+from meshdsl.compare.live import Keep, LiveObject, Scope, Snapshot, Unknown
 from meshdsl.manifest import MANAGED_BY
 
 WORKERS: Final = 8
@@ -40,9 +40,9 @@ class _Part:
     """What is to be asked for namespace by namespace."""
 
 
-def ask_ahead(transport: Transport, kinds: Iterable[Kind], deadline: Deadline) -> None:
-    """Ask for what :func:`read` will ask for first if it is to read these kinds, and do not wait for it."""
-    asked = [first_page(Scope(kind)) for kind in kinds]
+def ask_ahead(transport: Transport, scopes: Iterable[Scope], deadline: Deadline) -> None:
+    """Ask for what :func:`read` will ask for first, in whatever namespaces, and do not wait for it."""
+    asked = [first_page(replace(scope, namespace="")) for scope in scopes]
     transport.ask_ahead([first_page(Scope(CRD), CRD_PAGE), *asked], deadline, WORKERS)
 
 
@@ -59,13 +59,14 @@ def read(transport: Transport, scopes: Iterable[Scope], deadline: Deadline, keep
         objects in the order of their kinds, then as the server lists them. Objects that carry our label are there from
         other namespaces as well, if the whole cluster may be listed.
     """
-    asked: dict[Kind, set[str]] = {}
+    asked: dict[Scope, set[str]] = {}
     for scope in scopes:
-        asked.setdefault(scope.kind, set()).add(scope.namespace if scope.kind.namespaced else "")
-    groups = {kind.group for kind in asked} - {""}
+        namespace = scope.namespace if scope.kind.namespaced else ""
+        asked.setdefault(replace(scope, namespace=""), set()).add(namespace)
+    groups = {scope.kind.group for scope in asked} - {""}
 
-    def of_kind(kind: Kind) -> _Part:
-        return _of_kind(transport, kind, asked[kind], deadline, keep)
+    def of_kind(everywhere: Scope) -> _Part:
+        return _of_kind(transport, everywhere, asked[everywhere], deadline, keep)
 
     def of_scope(scope: Scope) -> _Part:
         part = _Part()
@@ -116,9 +117,10 @@ def stream(transport: Transport, scope: Scope, deadline: Deadline) -> Iterator[L
                 yield item
 
 
-def _of_kind(transport: Transport, kind: Kind, namespaces: set[str], deadline: Deadline, keep: Keep | None) -> _Part:
-    everywhere = Scope(kind)
-    wanted = [Scope(kind, namespace) for namespace in sorted(namespaces - {""})]
+def _of_kind(
+    transport: Transport, everywhere: Scope, namespaces: set[str], deadline: Deadline, keep: Keep | None
+) -> _Part:
+    wanted = [replace(everywhere, namespace=namespace) for namespace in sorted(namespaces - {""})]
     part = _Part()
     if "" in namespaces:
         _list_into(part, transport, everywhere, deadline, keep)
@@ -135,7 +137,7 @@ def _of_kind(transport: Transport, kind: Kind, namespaces: set[str], deadline: D
         for page in pages(transport, everywhere, deadline, keep=keep):
             if page.restart:
                 part.objects.clear()
-            elif page.remaining > PAGE * len(namespaces):
+            elif page.remaining > PAGE * len(namespaces) and not everywhere.selector:
                 part.objects.clear()
                 part.later.extend(wanted)
                 _add_ours_elsewhere(part, transport, everywhere, namespaces, deadline, keep)
@@ -166,7 +168,7 @@ def _add_ours_elsewhere(
         return item["metadata"].get("namespace") not in namespaces
 
     try:
-        part.objects.extend(_whole(transport, everywhere, deadline, is_elsewhere, selector=_OURS, keep=keep))
+        part.objects.extend(_whole(transport, replace(everywhere, selector=_OURS), deadline, is_elsewhere, keep=keep))
     except Failure as failure:
         part.unknown.append(_unknown(everywhere, failure))
 
@@ -186,11 +188,10 @@ def _whole(
     is_asked: Callable[[LiveObject], bool] = lambda _item: True,
     *,
     size: int = PAGE,
-    selector: str = "",
     keep: Keep | None = None,
 ) -> list[LiveObject]:
     kept: list[LiveObject] = []
-    for page in pages(transport, scope, deadline, size=size, selector=selector, keep=keep):
+    for page in pages(transport, scope, deadline, size=size, keep=keep):
         if page.restart:
             kept.clear()
         kept.extend(item for item in page.items if is_asked(item))

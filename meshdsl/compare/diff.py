@@ -94,14 +94,16 @@ def _snapshot(bundle: Bundle, live: Snapshot | Cluster | Bundle | Iterable[LiveO
         return _of_bundle(live)
     if isinstance(live, Iterable):
         return _of_objects(bundle, live)
-    scopes = scopes_of(bundle.manifests, bundle.target)
+    scopes = scopes_of(bundle)
     return live.snapshot([*scopes, *(of_pods(scopes) if pods else ())], Interest(bundle.manifests))
 
 
 def _without_absent(snapshot: Snapshot, bundle: Bundle) -> Snapshot:
     """The snapshot in which kinds that are not installed, and need not be, are known to have no objects.
 
-    A kind that the cluster has, in a version that it was not asked for, is not absent: it may have objects.
+    A kind that the cluster has, in a version that it was not asked for, is not absent: it may have objects. Of what
+    other targets make, one that is not installed need not be allowed either: an API server says no to a user before it
+    looks whether it has the kind.
     """
     installed = {
         (spec.get("group"), mapping_of(spec.get("names")).get("kind"))
@@ -110,9 +112,9 @@ def _without_absent(snapshot: Snapshot, bundle: Bundle) -> Snapshot:
     absent = {
         one
         for one in snapshot.unknown
-        if one.code == "not-installed"
+        if (one.code == "not-installed" or (one.code == "forbidden" and snapshot.crds is not None))
         and (one.scope.kind.group, one.scope.kind.kind) not in installed
-        and may_lack(one.scope.kind, bundle.manifests, bundle.target)
+        and (one.scope.selector or may_lack(one.scope.kind, bundle.manifests, bundle.target))
     }
     if not absent:
         return snapshot

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from meshdsl.compare.live import Kind, Scope
-from meshdsl.manifest import Manifest, ObjectRef
+from meshdsl.manifest import MANAGED_BY, SET_LABEL, Manifest, ObjectRef
 from meshdsl.targets.base import Target, TargetName
+
+if TYPE_CHECKING:
+    from meshdsl.compiler import Bundle
 
 _GATEWAY_API: Final = "gateway.networking.k8s.io"
 
@@ -101,28 +104,48 @@ KINDS: Final[Mapping[tuple[str, str], Kind]] = MappingProxyType(
 """Every kind that is known here, by ``apiVersion`` and ``kind``."""
 
 
-def scopes_of(manifests: Iterable[Manifest], target: Target) -> tuple[Scope, ...]:
-    """Everything to ask a cluster for, to compare it with these manifests.
+def of_other_targets(target: TargetName) -> tuple[Kind, ...]:
+    """The kinds that other targets emit and this one does not: a cluster that had one of them may have such objects of
+    ours still.
+    """
+    others = {kind for kinds in OF_TARGET.values() for kind in kinds}
+    return tuple(sorted(others.difference(OF_TARGET[target])))
+
+
+def made_by(group: str, kind: str) -> tuple[TargetName, ...]:
+    """The targets that emit a kind."""
+    return tuple(name for name, kinds in OF_TARGET.items() if (group, kind) in {(k.group, k.kind) for k in kinds})
+
+
+def selector_of(set_name: str) -> str:
+    """The ``labelSelector`` of the objects of a policy set."""
+    return f"{MANAGED_BY}=meshdsl,{SET_LABEL}={set_name}"
+
+
+def scopes_of(bundle: Bundle) -> tuple[Scope, ...]:
+    """Everything to ask a cluster for, to compare it with what policies compile to.
 
     Every kind of the target is asked for in every namespace that the manifests touch, not only the kinds that they
-    have there: what is no longer produced must be found, too. Objects outside of namespaces are asked for once. On
-    Istio and Ambient the policies of the root namespace are asked for always, because they hold everywhere.
+    have there: what is no longer produced must be found, too. For the same reason the kinds of other targets are asked
+    for, but of them only what is of this policy set. Objects outside of namespaces are asked for once. On Istio and
+    Ambient the policies of the root namespace are asked for always, because they hold everywhere.
 
     Args:
-        manifests: of one bundle.
-        target: of that bundle.
+        bundle: that a cluster is to be compared with.
 
     Returns:
         without repetitions, in a fixed order.
     """
-    namespaces: set[str] = set()
-    for manifest in manifests:
+    target, namespaces = bundle.target, set[str]()
+    for manifest in bundle.manifests:
         namespace = manifest.ref.name if manifest.ref.kind == NAMESPACE.kind else manifest.ref.namespace
         if namespace:
             namespaces.add(namespace)
     kinds = (*OF_TARGET[target.name], *DRIVERS)
     scopes = {Scope(kind, "") for kind in kinds if not kind.namespaced}
     scopes |= {Scope(kind, namespace) for kind in kinds if kind.namespaced for namespace in namespaces}
+    left, ours = of_other_targets(target.name), selector_of(bundle.plan.set_name)
+    scopes |= {Scope(kind, namespace, ours) for kind in left for namespace in namespaces}
     root = getattr(target, "root_namespace", "")
     if root:
         scopes |= {Scope(kind, root) for kind in _MESH_WIDE}

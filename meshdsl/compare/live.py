@@ -48,13 +48,21 @@ class Kind:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Scope:
-    """What one question covers: a kind in a namespace; in all of them, or outside of them, if that is empty."""
+    """What one question covers.
+
+    Attributes:
+        kind: of the objects.
+        namespace: that they are in; all of them, or none, if that is empty.
+        selector: only objects with these labels, as ``labelSelector`` has them; all of them if it is empty.
+    """
 
     kind: Kind
     namespace: str = ""
+    selector: str = ""
 
     def __str__(self) -> str:
-        return f"{self.kind} in {self.namespace}" if self.namespace else str(self.kind)
+        name = f"{self.kind} with {self.selector}" if self.selector else str(self.kind)
+        return f"{name} in {self.namespace}" if self.namespace else name
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from meshdsl.compare.applying import ABOUT_ACCESS, Outcome, after_apply, sentence
-from meshdsl.compare.kinds import CRD
+from meshdsl.compare.kinds import CRD, of_other_targets
 from meshdsl.compare.leading import leading
 from meshdsl.compare.live import LiveObject, Snapshot, Unknown
 from meshdsl.compare.normalise import Key, key_of, key_of_ref, labels_of, metadata_of
@@ -62,12 +62,12 @@ class Meaning:
 
     def added_to(self, report: DiffReport, views: Collection[str]) -> DiffReport:
         """The report with the views that are asked for, and the risks."""
-        old, new, note, doubts = self._plans(report.unknown)
+        old, new, note, doubts = self._plans()
         if "policy" in views:
             report = self._policy(report, old, new, note)
         opened: list[RiskFinding] = []
         if "access" in views:
-            report, opened = self._access(report, self._gap(report.unknown))
+            report, opened = self._access(report, self._gap(self._unknown))
         if self.before is None:
             report = self._noted(report, views)
         if self.before is None and old is new and not opened:  # nothing differs, and nothing is unknown
@@ -80,11 +80,11 @@ class Meaning:
 
     # -------------------------------------------------------------------------------------------------------- policies
 
-    def _plans(self, unknown: Collection[Unknown]) -> tuple[Plan | None, Plan, str, frozenset[Doubt]]:
+    def _plans(self) -> tuple[Plan | None, Plan, str, frozenset[Doubt]]:
         """What holds and what would, in one form, what that form cannot tell, and of what it therefore says nothing."""
         if self.before is not None:
             return self.before, self.bundle.plan, "", frozenset()
-        if self._is_as_compiled and not unknown:
+        if self._is_as_compiled and not self._unknown:
             return self.bundle.plan, self.bundle.plan, "", frozenset()
         found = self._read(self._after, adopt=self.adopt)
         return found.before, found.after, _joined((self._withheld[1], found.note)), found.doubts
@@ -106,7 +106,7 @@ class Meaning:
         """What is not told because its kinds could not be read, and why."""
         from meshdsl.compare import readback  # noqa: PLC0415
 
-        return readback.withheld(self.snapshot.unknown, self.bundle.target.name)
+        return readback.withheld(self._unknown, self.bundle.target.name)
 
     def _policy(self, report: DiffReport, old: Plan | None, new: Plan, note: str) -> DiffReport:
         if old is new and self.was is None:
@@ -274,8 +274,21 @@ class Meaning:
 
     @cached_property
     def _live(self) -> list[LiveObject]:
-        """What is live; what somebody drives is taken as if nobody did."""
-        return [self.found.settled.get(key_of(one), one) for one in self.snapshot.objects]
+        """What is live; what somebody drives is taken as if nobody did.
+
+        What an earlier target of the cluster has left of ours is not for this mesh, and not read.
+        """
+        elsewhere = {(kind.group, kind.kind) for kind in of_other_targets(self.bundle.target.name)}
+        return [
+            self.found.settled.get(key_of(one), one)
+            for one in self.snapshot.objects
+            if key_of(one)[:2] not in elsewhere or not any(is_ours(one, name) for name in self.sets)
+        ]
+
+    @property
+    def _unknown(self) -> list[Unknown]:
+        """What could not be read of what this mesh reads."""
+        return [one for one in self.snapshot.unknown if not one.scope.selector]
 
     @cached_property
     def _written(self) -> frozenset[Key]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from meshdsl.compare.delegation import Driver, Drivers, kept, masked, settled
 from meshdsl.compare.fields import Comparison
-from meshdsl.compare.kinds import NAMESPACE
+from meshdsl.compare.kinds import NAMESPACE, made_by
 from meshdsl.compare.live import LiveObject, Scope, Snapshot, Unknown
 from meshdsl.compare.normalise import (
     Key,
@@ -49,7 +49,7 @@ class Coverage:
     """Which scopes were read, and which could not be."""
 
     def __init__(self, scopes: Iterable[Scope], unknown: Iterable[Unknown]) -> None:
-        self._read = {_place(scope) for scope in scopes}
+        self._read = {_place(scope) for scope in scopes if not scope.selector}
         self._unknown = {_place(one.scope) for one in unknown}
 
     def is_unknown(self, key: Key) -> bool:
@@ -252,7 +252,7 @@ class Comparer:
         """An object that these policies do not make: ours to delete, ours in part, or none of our business."""
         if self._is_ours(live) and key not in self.applied:
             shown = plain(stripped(live, {}))
-            notes, version = notes_of(live), version_of(live)
+            notes, version = (*self._of_another_target(key), *notes_of(live)), version_of(live)
             if is_spared(live):
                 found.aside.append(ObjectChange(ref_of(live), Action.UPDATE, live=shown, notes=notes, version=version))
             else:
@@ -271,6 +271,13 @@ class Comparer:
                     ref_of(live), Action.UPDATE, fields, shown, partial=True, notes=notes, version=version_of(live)
                 )
             )
+
+    def _of_another_target(self, key: Key) -> tuple[str, ...]:
+        """What is to be known of an object that only another target makes."""
+        makers = made_by(key[0], key[1])
+        if self.bundle.target.name in makers or not makers:
+            return ()
+        return (f"made for {' or '.join(makers)}: restart the pods first, those that are in that mesh still need it",)
 
     def _reached(self) -> set[str]:
         """The namespaces in which a field that our field manager left is this set's and not another's.

@@ -13,6 +13,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
+from meshdsl.compare.kinds import kind_of_ref, made_by
 from meshdsl.compare.live import Snapshot
 from meshdsl.compare.report import REFUSAL, Action, DiffReport, ObjectChange, Risk, RiskFinding
 from meshdsl.compare.risk_access import widened
@@ -21,7 +22,6 @@ from meshdsl.compare.risk_plans import Plans
 from meshdsl.compiler import Bundle
 from meshdsl.manifest import ObjectRef
 from meshdsl.plan.intent import Plan, Service
-from meshdsl.targets.base import TargetName
 
 SERIOUSNESS: Final = (
     Risk.WIDENED_ACCESS,
@@ -129,12 +129,16 @@ def _overwritten(objects: Iterable[ObjectChange]) -> Iterator[RiskFinding]:
 
 # ------------------------------------------------------------------------------------------------------------- fences
 
-_FENCES: Final[dict[TargetName, dict[str, str]]] = {
-    "istio": {"AuthorizationPolicy": "istio.io"},
-    "ambient": {"AuthorizationPolicy": "istio.io"},
-    # An AuthorizationPolicy of Linkerd only lets in: without it fewer may call.
-    "linkerd": {"Server": "linkerd.io"},
-}
+# An AuthorizationPolicy of Linkerd only lets in: without it fewer may call.
+_FENCES: Final = frozenset(
+    {
+        ("policy.linkerd.io", "Server"),
+        ("security.istio.io", "AuthorizationPolicy"),
+        ("security.istio.io", "PeerAuthentication"),
+    }
+)
+_MODE: Final = "PeerAuthentication"
+"""Plans say what holds without it, but not those of another mesh."""
 
 
 def _fences(report: DiffReport, bundle: Bundle, before: Plan | None, said: set[str]) -> Iterator[RiskFinding]:
@@ -144,14 +148,20 @@ def _fences(report: DiffReport, bundle: Bundle, before: Plan | None, said: set[s
     """
     whole = before is not None and not (report.policy_note or report.access_note)
     for change in report.objects:
-        group = _FENCES[bundle.target.name].get(change.ref.kind)
-        if change.action is not Action.DELETE or group is None:
+        kind = kind_of_ref(change.ref)
+        if change.action is not Action.DELETE or kind not in _FENCES:
+            continue
+        if bundle.target.name not in made_by(*kind):
+            sentence = f"{change.ref} is deleted: what it refused may be let in by pods that are still in that mesh"
+            yield RiskFinding(Risk.REMOVED_FENCE, str(change.ref), sentence, change.origins)
+            continue
+        if change.ref.kind == _MODE:
             continue
         service = owner(change.ref, bundle.plan) or (owner(change.ref, before) if before is not None else None)
         if whole and service is not None:
             continue
         subjects = {f"namespace {change.ref.namespace}", "the mesh", *([str(service)] if service else [])}
-        if change.ref.api_version.partition("/")[0].endswith(group) and said.isdisjoint(subjects):
+        if said.isdisjoint(subjects):
             sentence = f"{change.ref} is deleted: what it refused may be let in"
             origins = (service.source.origin,) if service is not None and service.source.origin is not None else ()
             yield RiskFinding(Risk.REMOVED_FENCE, str(change.ref), sentence, change.origins or origins)

@@ -526,7 +526,7 @@ def test_the_role_is_printed_without_a_cluster(shop: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "kind: ClusterRole\n" in done.stdout
     assert "virtualservices" in done.stdout
-    assert "httproutes" not in done.stdout
+    assert "grpcroutes" not in done.stdout
     assert "patch" not in done.stdout
     assert "- pods\n" not in done.stdout
     assert "patch" in meshdsl("diff", "--cluster", "one", "--show-rbac", "--server-side", cwd=shop).stdout

@@ -107,8 +107,8 @@ class Api:
         if namespace:
             objects = [item for item in objects if item["metadata"].get("namespace") == namespace]
         if selector := request.query.get("labelSelector"):
-            key, _, value = selector.partition("=")
-            objects = [item for item in objects if item["metadata"].get("labels", {}).get(key) == value]
+            wanted = dict(one.split("=") for one in selector.split(","))
+            objects = [item for item in objects if wanted.items() <= item["metadata"].get("labels", {}).items()]
         start = int(request.query.get("continue", "0"))
         end = start + int(request.query["limit"]) if "limit" in request.query else len(objects)
         metadata: dict[str, Any] = {"resourceVersion": "7"}

@@ -161,7 +161,7 @@ def test_nothing_is_left_of_a_kubectl_that_was_begun_and_never_used(
     monkeypatch.setenv("MODE", mode)
     live = open_cluster(fake)
     began = time.monotonic()
-    live.begin([KINDS["v1", "Service"]])
+    live.begin([Scope(KINDS["v1", "Service"])])
     time.sleep(delay)
     live.close()
     assert eventually(lambda: not fake.left()), fake.left()

@@ -12,10 +12,12 @@ import yaml
 
 from meshdsl import Ambient, Istio, Linkerd
 from meshdsl.cluster import cluster_role
-from meshdsl.compare.kinds import DRIVERS, KINDS, OF_TARGET, scopes_of
+from meshdsl.compare.kinds import DRIVERS, KINDS, OF_TARGET, of_other_targets, scopes_of
 from meshdsl.compare.live import Scope
 from meshdsl.compare.pods import POD, of_pods
+from meshdsl.compiler import Bundle
 from meshdsl.manifest import Manifest, ObjectRef, Phase
+from meshdsl.plan.intent import Mesh, Plan
 from meshdsl.render import render
 from meshdsl.targets.base import Target
 
@@ -23,9 +25,13 @@ ROOT = Path(__file__).parents[2]
 TARGETS = (Istio(), Ambient(), Linkerd())
 
 
+def of(target: Target, *manifests: Manifest) -> Bundle:
+    return Bundle(target, Plan("shop", Mesh(), (), ()), manifests, policies=0)
+
+
 def scopes(target: Target, *namespaces: str) -> tuple[Scope, ...]:
     manifests = [Manifest(ObjectRef("v1", "Service", namespace, "x"), Phase.ROUTE, {}) for namespace in namespaces]
-    return scopes_of(manifests, target)
+    return scopes_of(of(target, *manifests))
 
 
 def permissions(role: Mapping[str, Any]) -> dict[str, set[str]]:
@@ -40,7 +46,8 @@ def permissions(role: Mapping[str, Any]) -> dict[str, set[str]]:
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 def test_the_role_may_list_what_is_asked_for_and_nothing_else(target: Target) -> None:
     role = permissions(cluster_role(scopes(target, "a", "b")))
-    expected = {f"{kind.plural}.{kind.group}" for kind in (*OF_TARGET[target.name], *DRIVERS)}
+    asked = (*OF_TARGET[target.name], *DRIVERS, *of_other_targets(target.name))
+    expected = {f"{kind.plural}.{kind.group}" for kind in asked}
     assert set(role) == expected | {"customresourcedefinitions.apiextensions.k8s.io"}
     assert set(map(frozenset, role.values())) == {frozenset({"list"})}
     assert not any("secrets" in name or "*" in name for name in role)
@@ -113,9 +120,20 @@ def test_every_kind_of_the_target_is_asked_for_in_every_namespace_that_is_touche
         assert {scope.namespace for scope in asked if scope.kind == kind} == expected
 
 
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+def test_of_the_kinds_of_other_targets_only_what_is_of_this_set_is_asked_for(target: Target) -> None:
+    own = {(scope.kind.group, scope.kind.kind) for scope in scopes(target, "a", "b") if not scope.selector}
+    left = [scope for scope in scopes(target, "a", "b") if scope.selector]
+    everything = {(kind.group, kind.kind) for kinds in OF_TARGET.values() for kind in kinds}
+    assert own | {(scope.kind.group, scope.kind.kind) for scope in left} >= everything
+    assert own.isdisjoint((scope.kind.group, scope.kind.kind) for scope in left)
+    assert {scope.selector for scope in left} == {"app.kubernetes.io/managed-by=meshdsl,meshdsl.dev/set=shop"}
+    assert {scope.namespace for scope in left} == {"a", "b"}
+
+
 def test_a_namespace_that_is_only_labelled_is_touched() -> None:
     manifest = Manifest(ObjectRef("v1", "Namespace", "", "a"), Phase.NAMESPACE, {}, partial=True)
-    assert Scope(KINDS["v1", "Service"], "a") in scopes_of([manifest], Linkerd())
+    assert Scope(KINDS["v1", "Service"], "a") in scopes_of(of(Linkerd(), manifest))
 
 
 @pytest.mark.parametrize("target", [Istio(root_namespace="root"), Ambient(root_namespace="root")])

@@ -15,7 +15,7 @@ from meshdsl.cluster.clock import Clock
 from meshdsl.cluster.listing import PAGE
 from meshdsl.compare.kinds import CRD, KINDS, NAMESPACE
 from meshdsl.compare.live import Scope
-from meshdsl.manifest import MANAGED_BY
+from meshdsl.manifest import MANAGED_BY, SET_LABEL
 from tests.cluster.api import (
     CRDS,
     Api,
@@ -136,6 +136,28 @@ def test_where_the_whole_cluster_may_not_be_listed_namespaces_are(api: Api) -> N
     assert found.scopes == frozenset(SCOPES)
     assert found.unknown == ()
     assert len(lists(api)) == 2 + 6
+
+
+OURS = "app.kubernetes.io/managed-by=meshdsl,meshdsl.dev/set=shop"
+
+
+@pytest.mark.parametrize("forbidden", [False, True])
+def test_only_what_has_the_labels_is_asked_for_where_no_more_is_wanted(api: Api, *, forbidden: bool) -> None:
+    mine, others = service("a", "mine"), service("a", "other")
+    mine["metadata"]["labels"] = {MANAGED_BY: "meshdsl", SET_LABEL: "shop"}
+    others["metadata"]["labels"] = {MANAGED_BY: "meshdsl", SET_LABEL: "else"}
+    api.add(ROUTES, "HTTPRoute", mine, others)
+    if forbidden:
+        api.forbidden = lambda plural, namespace: plural == "httproutes" and not namespace
+    asked = [Scope(ROUTE, namespace, OURS) for namespace in ("a", "b")]
+    live = cluster(api)
+    live.begin([Scope(ROUTE, "", OURS)])
+    with live:
+        found = live.snapshot(asked)
+    assert names(found.objects) == ["mine"]
+    assert found.scopes == frozenset(asked)
+    questions = [request.query.get("labelSelector") for request in api.requests if "httproutes" in request.path]
+    assert questions == [OURS] * (3 if forbidden else 1)
 
 
 MATRIX = list(itertools.product(("services", "httproutes"), ("a", "b", "c")))
@@ -438,7 +460,7 @@ def test_another_cluster_than_the_one_that_is_meant_is_refused(api: Api, uid: st
     api.documents[path]["metadata"]["uid"] = uid
     other = cluster(api, uid="one")
     if ahead:
-        other.begin([SERVICE])
+        other.begin([Scope(SERVICE)])
     with (
         pytest.raises(ClusterError, match="another cluster" if uid else "cannot be told which cluster") as raised,
         other,
@@ -470,7 +492,7 @@ def test_what_was_asked_ahead_is_asked_once_and_is_the_same(api: Api) -> None:
     once = sorted(api.paths())
     api.requests.clear()
     live = cluster(api)
-    live.begin([SERVICE, ROUTE])
+    live.begin([Scope(SERVICE), Scope(ROUTE)])
     with live:
         assert live.snapshot(SCOPES) == expected
         assert sorted(api.paths()) == once
@@ -489,7 +511,7 @@ def test_an_answer_that_fails_ahead_is_only_the_first_try(api: Api) -> None:
 
     small(api).fault = once
     live = cluster(api)
-    live.begin([SERVICE, ROUTE])
+    live.begin([Scope(SERVICE), Scope(ROUTE)])
     with live:
         found = live.snapshot(SCOPES)
     assert (len(found.objects), found.unknown) == (6, ())
@@ -499,7 +521,7 @@ def test_an_answer_that_fails_ahead_is_only_the_first_try(api: Api) -> None:
 def test_a_list_that_is_forbidden_ahead_is_asked_for_namespace_by_namespace(api: Api) -> None:
     small(api).forbidden = lambda _plural, namespace: not namespace
     live = cluster(api)
-    live.begin([SERVICE, ROUTE])
+    live.begin([Scope(SERVICE), Scope(ROUTE)])
     with live:
         found = live.snapshot(SCOPES)
     assert (len(found.objects), found.unknown) == (6, ())
@@ -508,7 +530,7 @@ def test_a_list_that_is_forbidden_ahead_is_asked_for_namespace_by_namespace(api:
 def test_what_goes_wrong_ahead_is_raised_on_entering(api: Api) -> None:
     api.fault = lambda _request: status(401, "Unauthorized")
     live = cluster(api)
-    live.begin([SERVICE])
+    live.begin([Scope(SERVICE)])
     with pytest.raises(ClusterError, match="not logged in"), live:
         pass
     assert api.closed
@@ -517,7 +539,7 @@ def test_what_goes_wrong_ahead_is_raised_on_entering(api: Api) -> None:
 def test_what_was_begun_and_never_entered_is_closed(api: Api) -> None:
     small(api).fault = lambda request: stalled if request.path != "/version" else None
     live = cluster(api, read_timeout=0.2)
-    live.begin([SERVICE, ROUTE])
+    live.begin([Scope(SERVICE), Scope(ROUTE)])
     while len(api.paths()) < 2:
         time.sleep(0.01)
     live.close()

@@ -16,13 +16,13 @@ import pytest
 import meshdsl
 from meshdsl.compare.diff import VIEWS, diff, stale
 from meshdsl.compare.documents import kind_of
-from meshdsl.compare.kinds import DRIVERS, KINDS, NAMESPACE, scopes_of
+from meshdsl.compare.kinds import DRIVERS, KINDS, NAMESPACE, OF_TARGET, scopes_of
 from meshdsl.compare.live import Scope, Snapshot, Unknown
-from meshdsl.compare.normalise import LAST_APPLIED, key_of
+from meshdsl.compare.normalise import LAST_APPLIED, key_of, key_of_ref
 from meshdsl.compare.offline import texts
 from meshdsl.compare.ownership import owner_of
 from meshdsl.compare.pods import POD
-from meshdsl.compare.report import ABSENT, Action, DiffReport
+from meshdsl.compare.report import ABSENT, Action, DiffReport, Risk
 from tests.compare.live import MESHES, bundle, changed, cluster, fields, snapshot, stored
 
 OURS = {"app.kubernetes.io/managed-by": "meshdsl", "meshdsl.dev/set": "shop"}
@@ -135,7 +135,7 @@ def test_what_could_not_be_read_is_neither_created_nor_deleted(mesh: str) -> Non
     """One kind in one namespace after the other is forbidden."""
     made = bundle(mesh)
     extra = [old("AuthorizationPolicy", namespace=where) for where in ("prod", "stage")]
-    scopes = {scope for scope in scopes_of(made.manifests, made.target) if scope.kind not in DRIVERS}
+    scopes = {scope for scope in scopes_of(made) if scope.kind not in DRIVERS}
     for lost in sorted(scopes):
         place = (lost.kind.group, lost.kind.kind, lost.namespace)
         there = [one for one in (*cluster(made).objects, *extra) if key_of(one)[:3] != place]
@@ -164,6 +164,62 @@ def test_drivers_that_are_not_installed_are_not_unknown() -> None:
     forbidden = Unknown(Scope(DRIVERS[0], "prod"), "forbidden", "forbidden")
     crd = Unknown(Scope(kind_of(made.manifests[-1].body), "prod"), "not installed", "not-installed")
     assert fields(made, replace(cluster(made), unknown=(*missing, forbidden, crd))).unknown == (forbidden, crd)
+
+
+# --------------------------------------------------------------------------------------- a cluster's target has changed
+
+
+@pytest.mark.parametrize("mesh", MESHES)
+def test_what_an_earlier_target_has_left_is_deleted_and_means_nothing_here(mesh: str) -> None:
+    made = bundle(mesh)
+    own = {(kind.group, kind.kind) for kind in OF_TARGET[made.target.name]}
+    left = [
+        stored(one.body)
+        for earlier in MESHES
+        for one in bundle(earlier).manifests
+        if not one.partial and key_of(one.body)[:2] not in own
+    ]
+    assert left
+    report = diff(made, snapshot([*cluster(made).objects, *left]))
+    assert {(change.action, key_of_ref(change.ref)) for change in report.objects} == {
+        (Action.DELETE, key_of(one)) for one in left
+    }
+    for change in report.objects:
+        (note,) = change.notes
+        assert note.startswith("made for ")
+        assert mesh not in note.partition(":")[0]
+    assert (report.policy, report.access) == ((), ())
+    assert not any(one["kind"] in report.policy_note + report.access_note for one in left)
+    assert {finding.risk for finding in report.risks} <= {Risk.REMOVED_FENCE, Risk.BREAKING_ORDER}
+    fences = {str(one.ref) for one in report.objects if one.ref.kind in ("AuthorizationPolicy", "Server", "PeerAuthentication")}  # fmt: skip
+    letting_in = {str(one.ref) for one in report.objects if one.ref.api_version.startswith("policy.linkerd.io") and one.ref.kind != "Server"}  # fmt: skip
+    assert {one.subject for one in report.risks if one.risk is Risk.REMOVED_FENCE} == fences - letting_in
+
+
+def test_where_it_is_not_known_what_an_earlier_target_has_left_the_rest_is_told() -> None:
+    made = bundle("ambient")
+    (asked,) = [scope for scope in scopes_of(made) if scope.kind.kind == "VirtualService"]
+    unknown = Unknown(asked, "the server does not answer", "server-error")
+    report = diff(bundle("ambient", percent=25), replace(cluster(made), unknown=(unknown,)))
+    assert report.unknown == (unknown,)
+    assert [one.sentence for one in report.policy] == ["canary of prod/api: v2 10 % → 25 %"]
+    assert "not compared" not in report.policy_note + report.access_note
+
+
+@pytest.mark.parametrize("code", ["not-installed", "forbidden"])
+def test_what_only_other_targets_make_need_not_be_installed_nor_be_allowed(code: Any) -> None:
+    made = bundle("ambient")
+    (asked,) = [scope for scope in scopes_of(made) if scope.kind.kind == "VirtualService"]
+    unknown = Unknown(asked, "it is not there, or not for you", code)
+    there = {"spec": {"group": asked.kind.group, "names": {"kind": asked.kind.kind}}}
+    elsewhere = {"spec": {"group": "example.com", "names": {"kind": asked.kind.kind}}}
+    assert fields(made, replace(cluster(made), unknown=(unknown,), crds=(elsewhere,))).unknown == ()
+    assert fields(made, replace(cluster(made), unknown=(unknown,), crds=(there,))).unknown == (unknown,)
+    if code == "forbidden":
+        assert fields(made, replace(cluster(made), unknown=(unknown,), crds=None)).unknown == (unknown,)
+
+
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("views", [VIEWS, ("fields",)])
@@ -350,7 +406,7 @@ def test_a_partial_object_that_is_not_there_is_said() -> None:
 
 def test_a_namespace_that_is_created_in_the_same_set_is_no_error() -> None:
     made = bundle("linkerd")
-    scopes = frozenset(scopes_of(made.manifests, made.target))
+    scopes = frozenset(scopes_of(made))
     report = fields(made, Snapshot((), scopes))
     assert {change.action for change in report.objects} == {Action.CREATE}
     creates = any(one.ref.kind == "Namespace" for one in made.manifests)

@@ -32,7 +32,7 @@ def applied(server: Server) -> list[Build]:
 
 def read(server: Server, builds: list[Build]) -> Snapshot:
     """One snapshot for all of them."""
-    scopes = {scope for build in builds for scope in scopes_of(build.bundle.manifests, build.bundle.target)}
+    scopes = {scope for build in builds for scope in scopes_of(build.bundle)}
     with cluster_of(server) as cluster:
         return cluster.snapshot(sorted(scopes))
 

@@ -72,7 +72,7 @@ class Shop:
 
     def compared(self, build: Build) -> DiffReport:
         with cluster_of(self._server) as cluster:
-            return diff(build.bundle, cluster.snapshot(scopes_of(build.bundle.manifests, build.bundle.target)))
+            return diff(build.bundle, cluster.snapshot(scopes_of(build.bundle)))
 
 
 @pytest.fixture(params=TARGETS)

@@ -80,12 +80,12 @@ def test_what_would_be_there_is_what_is_there_after_the_apply(
     try:
         own.kubectl_run("patch", kind, name, "-n", "others", "--type=merge", "-p", json.dumps(patch))
         with cluster_of(own) as cluster:
-            before = cluster.snapshot(scopes_of(made.bundle.manifests, target))
+            before = cluster.snapshot(scopes_of(made.bundle))
         report = diff(made.bundle, before)
         expected = after_apply(before.objects, made.bundle.manifests, crds=before.crds)
         apply(own, [made])
         with cluster_of(own) as cluster:
-            after = cluster.snapshot(scopes_of(made.bundle.manifests, target))
+            after = cluster.snapshot(scopes_of(made.bundle))
         ours = {(one.ref.kind, one.ref.namespace, one.ref.name) for one in made.bundle.manifests}
         there, foretold = ({key_of(one): _content(one) for one in every if key_of(one)[1:] in ours}
                            for every in (after.objects, expected.objects))  # fmt: skip

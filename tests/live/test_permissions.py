@@ -46,7 +46,7 @@ def examples() -> list[Build]:
 
 def allow(server: Server, user: str, builds: list[Build], *, server_side: bool = False) -> None:
     """Give a user the role of ``--show-rbac``, and nothing else."""
-    scopes = {scope for build in builds for scope in scopes_of(build.bundle.manifests, build.bundle.target)}
+    scopes = {scope for build in builds for scope in scopes_of(build.bundle)}
     applied = [one for build in builds for one in build.bundle.manifests] if server_side else []
     role = dict(cluster_role(scopes, applied=applied, name=f"{user}-role"))
     server.allow(role, user)
@@ -54,7 +54,7 @@ def allow(server: Server, user: str, builds: list[Build], *, server_side: bool =
 
 def snapshot(server: Server, user: str, build: Build) -> Snapshot:
     with cluster_of(server, user) as cluster:
-        found = cluster.snapshot(scopes_of(build.bundle.manifests, build.bundle.target))
+        found = cluster.snapshot(scopes_of(build.bundle))
     return of_build(build, found)  # the others are of the same set, and would be told to be deleted
 
 
@@ -84,7 +84,7 @@ def test_the_role_has_nothing_that_is_not_asked_for(own: Server) -> None:
     for build in examples():
         snapshot(own, READER, build)
     asked = {event["objectRef"]["resource"] for event in own.requests_of(READER) if "objectRef" in event}
-    scopes = {scope for build in examples() for scope in scopes_of(build.bundle.manifests, build.bundle.target)}
+    scopes = {scope for build in examples() for scope in scopes_of(build.bundle)}
     rules: Any = cluster_role(scopes)["rules"]
     assert asked == {resource for rule in rules for resource in rule["resources"]}
 
@@ -104,7 +104,7 @@ def test_server_side_sends_nothing_but_dry_runs(own: Server) -> None:
     for build in examples():
         before = versions(own, build)
         with cluster_of(own, DRY_RUNNER, server_side=True) as cluster:
-            live = cluster.snapshot(scopes_of(build.bundle.manifests, build.bundle.target))
+            live = cluster.snapshot(scopes_of(build.bundle))
             live = of_build(build, live)
             bundle, refused = answered(cluster, build.bundle, live)
         assert not refused, [one.reason for one in refused]
@@ -131,7 +131,7 @@ def test_what_the_server_would_refuse_is_told_with_its_reason(standard: Server) 
     build = next(one for one in emitted.builds() if one.name == "retry-everything on ambient")
     emitted.prepare(standard.api, [build])
     with cluster_of(standard, server_side=True) as cluster:
-        live = cluster.snapshot(scopes_of(build.bundle.manifests, build.bundle.target))
+        live = cluster.snapshot(scopes_of(build.bundle))
         _, refused = answered(cluster, build.bundle, live)
     assert [one for one in refused if "retry" in one.reason]
     dropped = [change for change in diff(build.bundle, live).objects if change.dropped]

@@ -149,6 +149,22 @@ def test_what_policies_no_longer_say_is_taken_away_and_nothing_else(shop: Shop) 
     assert shop.compared(made).is_empty
 
 
+def test_what_an_earlier_target_has_left_goes_and_nothing_else(shop: Shop) -> None:
+    made = shop.bundle()
+    for earlier in TARGETS:
+        if earlier == shop.mesh:
+            continue
+        before = shop.bundle(earlier)
+        shop.run(build_script(before, Place("live", ADMIN)))
+        shop.run(shop.difference(made))
+        assert shop.compared(made).is_empty
+        shop.owners_fields_are_there()
+        kept = {one.ref for one in made.manifests}
+        for one in before.manifests:
+            status = shop.server.api.get(one.body).status
+            assert status == (200 if one.partial or one.ref in kept else 404), one.ref
+
+
 def test_a_server_side_apply_of_our_fields_alone_takes_the_owners_away(shop: Shop) -> None:
     """Why there are scripts: if this fails, kubectl has become better, and documents can say so."""
     (space, *_) = shop.objects()

@@ -30,7 +30,7 @@ def cluster(own: Server) -> Iterator[KubectlCluster]:
 
 def compared(cluster: KubectlCluster, build: Build, *others: Build) -> DiffReport:
     """All three views, and everything that the other builds had is asked for, too."""
-    scopes = {scope for one in (build, *others) for scope in scopes_of(one.bundle.manifests, one.bundle.target)}
+    scopes = {scope for one in (build, *others) for scope in scopes_of(one.bundle)}
     return diff(build.bundle, cluster.snapshot(scopes))
 
 
