@@ -18,7 +18,7 @@ class Origin:
 
     Attributes:
         file: path of the Python file, as it was loaded.
-        line: line of the call, from 1.
+        line: line of the call, from 1; 0 where the file or folder as a whole is meant.
         object: name of what was called, such as ``"Canary"``.
     """
 
@@ -27,7 +27,7 @@ class Origin:
     object: str = ""
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
+        return f"{self.file}:{self.line}" if self.line else self.file
 
 
 class Severity(StrEnum):

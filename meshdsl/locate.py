@@ -77,7 +77,8 @@ def locate(diagnostic: Diagnostic) -> Location:
     origin = diagnostic.origin
     if origin is None:
         raise ValueError("a diagnostic without an origin has no place")
-    source = _source(origin.file)
+    # The file as a whole is not opened: it may be a folder, or a pipe that nobody writes to.
+    source = _source(origin.file) if origin.line else None
     if source is None:
         return Location(origin.file, origin.line)
     if source.error is not None:

@@ -61,7 +61,7 @@ def render(body: Mapping[str, Json]) -> str:
     try:
         return _render(body)
     except _UnwritableError as error:
-        raise OutputError([_unwritable("An object", error)]) from error
+        raise OutputError([_unwritable("an object", error)]) from error
 
 
 def document(manifests: Iterable[Manifest], sources: Iterable[str]) -> str:
@@ -106,10 +106,10 @@ def stream(manifests: Iterable[Manifest]) -> str:
 def _unwritable(what: str, error: _UnwritableError, manifest: Manifest | None = None) -> Diagnostic:
     return Diagnostic(
         "MESH701",
-        f"{what} cannot be written as YAML: {error}.",
+        f"{what} cannot be written as YAML: {error}",
         manifest.origins[0] if manifest and manifest.origins else None,
-        reason="kubectl and other readers would refuse it or take it for something else.",
-        help="Change the value in the policy that it comes from.",
+        reason="kubectl and other readers would refuse it or take it for something else",
+        help="change the value in the policy that it comes from",
     )
 
 

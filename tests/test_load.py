@@ -433,7 +433,7 @@ def test_links_are_followed_inside_and_refused_outside(folder: Path) -> None:
 
 def test_a_file_hidden_by_a_folder_is_refused(folder: Path) -> None:
     write(folder, api=SERVICES, api__in__x=SERVICES)
-    assert brief(wrong(folder)) == [("api.py", "MESH106", 1)]
+    assert brief(wrong(folder)) == [("api.py", "MESH106", 0)]
 
 
 def test_ctrl_c_is_not_an_error_of_the_file(folder: Path) -> None:

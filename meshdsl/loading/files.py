@@ -81,7 +81,7 @@ def find(path: Path) -> Found:
                 Diagnostic(
                     "MESH103",
                     f"no Python file is in {path.name!r}",
-                    Origin(str(path), 1),
+                    Origin(str(path), 0),
                     help="write the policies into files that end in .py; hidden folders are not searched",
                 )
             )
@@ -93,14 +93,14 @@ def find(path: Path) -> Found:
             Diagnostic(
                 "MESH101",
                 f"there is no file or folder {path.name!r}",
-                Origin(str(path), 1),
+                Origin(str(path), 0),
                 help="give the folder of the policy files, or set policies = … in the configuration",
             )
         )
     elif path.suffix != ".py":
         diagnostics.append(
             Diagnostic(
-                "MESH103", f"{path.name!r} is no Python file", Origin(str(path), 1), help="its name must end in .py"
+                "MESH103", f"{path.name!r} is no Python file", Origin(str(path), 0), help="its name must end in .py"
             )
         )
     else:
@@ -158,7 +158,7 @@ def _folders(found: Found, files: list[Path]) -> None:
                 Diagnostic(
                     "MESH106",
                     f"{hidden.name!r} and the folder {folder.name!r} are the same module",
-                    Origin(str(hidden), 1),
+                    Origin(str(hidden), 0),
                     reason="Python would import the folder and never run the file",
                     help="rename one of them",
                 )
@@ -246,7 +246,7 @@ def _unreadable(error: OSError, path: Path) -> Diagnostic:
     return Diagnostic(
         "MESH102",
         f"{path.name!r} cannot be read: {error.strerror or error}",
-        Origin(str(path), 1),
+        Origin(str(path), 0),
         help="let the user that runs meshdsl read it",
     )
 
@@ -255,7 +255,7 @@ def _link(path: Path, what: str) -> Diagnostic:
     return Diagnostic(
         "MESH105",
         f"{path.name!r} {what}",
-        Origin(str(path), 1),
+        Origin(str(path), 0),
         reason="what is compiled must be in the folder, and must be there once",
         help="move the files into the folder, or give that folder as the policies folder",
     )

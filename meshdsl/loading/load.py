@@ -107,7 +107,7 @@ class PolicyFiles:
                 Diagnostic(
                     "MESH104",
                     "no policy is in these files",
-                    Origin(str(found.folder), 1),
+                    Origin(str(found.folder), 0),
                     help="keep policies at the top level of a file, or return them from def policies(env)",
                 )
             )

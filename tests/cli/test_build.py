@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -225,7 +226,7 @@ def test_what_is_wrong_in_the_output_of_one_cluster_leaves_all_as_they_are(proje
     before = tree(project / "out")
     done = meshdsl("build", cwd=project)
     assert done.returncode == 3
-    assert "out/us/prod/web.yaml is not ours" in done.stderr
+    assert "out/us/prod/web.yaml: error MESH705: this file is not ours" in done.stderr
     assert tree(project / "out") == before
 
 
@@ -233,7 +234,15 @@ def test_an_output_folder_that_is_a_file_is_named(project: Path) -> None:
     (project / "out").write_text("x")
     done = meshdsl("build", cwd=project)
     assert done.returncode == 3
-    assert "/out is not a folder." in done.stderr
+    assert done.stderr.startswith("out: error MESH703: this is not a folder\n")
+
+
+def test_a_pipe_in_the_output_is_named_and_not_read(project: Path) -> None:
+    (project / "out" / "us" / "prod").mkdir(parents=True)
+    os.mkfifo(project / "out" / "us" / "prod" / "api.yaml")
+    done = meshdsl("build", "--format", "github", cwd=project)
+    assert done.returncode == 3
+    assert done.stdout.startswith("::error file=out/us/prod/api.yaml,title=MESH703::this is not a file%0A")
 
 
 @pytest.mark.parametrize("out", ["policies", ".", "..", "policies/below"])

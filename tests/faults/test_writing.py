@@ -229,11 +229,11 @@ def test_an_error_in_the_middle_says_what_was_done_and_leaves_whole_files(
         after = tree(out)
         assert not any(map(temporary, after))
         done = {path for path in OLD.keys() | NEW.keys() if after.get(path) != OLD.get(path)}
-        said = re.search(r"Done before it: (.*?)\. The next build", found.reason)
+        said = re.search(r"done before it: (.*?); the next build", found.reason)
         assert (set(said[1].split(", ")) if said else set()) == done
         if name in {"open", "write", "mkdir", "fchmod"}:
             assert after == OLD | USERS, "the files were not all put beside before the first was replaced"
-            assert "Every file is as it was." in found.reason
+            assert "every file is as it was" in found.reason
         check_completed(out)
         prepared(out)
     assert failures
@@ -285,7 +285,7 @@ def test_an_error_among_many_files_leaves_all_as_it_was(out: Path, name: str) ->
             caught = failure_of(MANY, out)
         assert caught is not None
         (found,) = caught.diagnostics
-        assert (found.code, "Every file is as it was." in found.reason) == ("MESH708", True)
+        assert (found.code, "every file is as it was" in found.reason) == ("MESH708", True)
         assert tree(out) == OLD | USERS
 
 
@@ -294,7 +294,7 @@ def test_many_files_are_replaced_in_the_order_of_their_names(out: Path, monkeypa
     caught = failure_of(MANY, out)
     assert caught is not None
     first = sorted(path for path in MANY if path.startswith("a/many"))[:9]
-    assert f"Done before it: _mesh.yaml, {', '.join(first)} and 32 more." in caught.diagnostics[0].reason
+    assert f"done before it: _mesh.yaml, {', '.join(first)} and 32 more;" in caught.diagnostics[0].reason
     monkeypatch.undo()
     assert output.write(MANY, out).written
     assert tree(out) == MANY | USERS
