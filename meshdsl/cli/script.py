@@ -30,7 +30,7 @@ def script_of_diff(
     if failed or not bundles:
         return ended([f"{', '.join(failed) or 'nothing'} could not be compared: nothing is changed anywhere"])
     sides = [
-        Side(one.report, bundle, Place(job.name, one.context, job.uid))
+        Side(one.report, bundle, Place(job.name, one.context, job.uid), one.diagnostics if one.failed else ())
         for (job, bundle), one in zip(bundles, compared, strict=True)
         if one.report is not None
     ]

@@ -132,7 +132,7 @@ _OTHERS: tuple[Page, ...] = (
         "The API server would refuse an object",
         "With `--server-side` the API server was asked to apply each object without keeping it, and refused this one. "
         "The reason is its own sentence: the schema and admission webhooks speak there. It would refuse `kubectl "
-        "apply` in the same way. An object is shown as it is written.",
+        "apply` in the same way. The object is shown as it is written, and `--format script` changes nothing.",
     ),
     Page(
         "MESH878",

@@ -17,6 +17,7 @@ from meshdsl.compare.kinds import NAMESPACE
 from meshdsl.compare.normalise import labels_of, list_of, mapping_of
 from meshdsl.compare.report import Absent, Action, DiffReport, ObjectChange
 from meshdsl.compiler import Bundle
+from meshdsl.diagnostics import Diagnostic
 from meshdsl.manifest import MANAGED_BY, SET_LABEL, Manifest, ObjectRef, Phase
 from meshdsl.report.diff_words import UNKNOWN_CODE, path_text, remarks, unknown_rows
 from meshdsl.report.script import (
@@ -41,11 +42,19 @@ _IDENTIFIES: Final = ("MeshTLSAuthentication", "NetworkAuthentication")
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What a script for one cluster is made of."""
+    """What a script for one cluster is made of.
+
+    Attributes:
+        report: what differs.
+        bundle: as it was compiled.
+        place: the cluster.
+        refused: what its API server would refuse, or could not be asked about, by dry runs: then nothing is done.
+    """
 
     report: DiffReport
     bundle: Bundle
     place: Place
+    refused: tuple[Diagnostic, ...] = ()
 
 
 def diff_script(sides: Iterable[Side], *, adopt: bool = False) -> str:
@@ -56,9 +65,11 @@ def diff_script(sides: Iterable[Side], *, adopt: bool = False) -> str:
         adopt: what others have set on objects of ours is taken over, as the comparison has done with whole objects.
 
     Returns:
-        the script; empty where nothing differs.
+        the script; empty where nothing differs. If nothing can be done about one cluster, nothing is about the others.
     """
-    return "\n".join(text for side in sides if (text := _Script(side, adopt=adopt).text()))
+    scripts = [_Script(side, adopt=adopt) for side in sides]
+    stopped = [one for one in scripts if one.reasons]
+    return "\n".join(text for one in stopped or scripts if (text := one.text()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +94,14 @@ class _Script:
 
     def __init__(self, side: Side, *, adopt: bool) -> None:
         self._report, self._place, self._adopt = side.report, side.place, adopt
+        self._refused = side.refused
         self._manifests = {one.ref: one for one in side.bundle.manifests}
         self._order = {one.ref: number for number, one in enumerate(side.bundle.manifests)}
+        self.reasons = list(self._reasons())
 
     def text(self) -> str:
         """All of it; empty if there is nothing to do."""
-        changes, reasons = self._report.objects, list(self._reasons())
+        changes, reasons = self._report.objects, self.reasons
         if not (changes or reasons):
             return ""
         lines = [*opening(self._place, "makes the cluster what the policies say")]
@@ -104,6 +117,8 @@ class _Script:
         """Why nothing can be done, a sentence each."""
         for row in unknown_rows(self._report):
             yield f"{UNKNOWN_CODE}: {row.what}: {row.reason}"
+        for one in self._refused:
+            yield f"{one.code}: {one.message}: {one.reason}"
         for change in self._report.objects:
             if change.dropped and change.action is not Action.CONFLICT:
                 names = ", ".join(dict.fromkeys(path_text(path) for path in change.dropped))

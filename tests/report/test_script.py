@@ -15,12 +15,15 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from meshdsl import Allow, DefaultDeny, Namespace, PolicySet, Service, build
+from meshdsl import Allow, DefaultDeny, Environment, Namespace, PolicySet, Service, build
+from meshdsl.cli.diff_sides import Compared
+from meshdsl.cli.project import Job
 from meshdsl.cli.script import script_of_diff
 from meshdsl.compare.kinds import NAMESPACE
 from meshdsl.compare.live import Scope, Unknown
 from meshdsl.compare.report import Action, DiffReport, ObjectChange
 from meshdsl.compiler import Bundle
+from meshdsl.diagnostics import Diagnostic
 from meshdsl.manifest import Manifest, ObjectRef, Phase
 from meshdsl.report.diff_script import Side, diff_script
 from meshdsl.report.script import Place, build_script
@@ -235,6 +238,25 @@ def test_nothing_is_changed_where_something_is_not_known_or_would_be_refused(tmp
     refused = Run(of(bundle("ambient"), snapshot(without, crds=every_definition("standard"))), tmp_path)  # type: ignore[arg-type]
     assert (refused.code, refused.verbs()) == (1, [])
     assert "retry" in refused.said
+
+
+def test_nothing_is_changed_where_a_dry_run_was_refused_or_not_allowed(tmp_path: Path) -> None:
+    made, live = bundle("istio", percent=25), cluster(bundle("istio"))
+    job = Job("prod-eu", made.target, Environment(), "kind-dev")
+    denied = Diagnostic("MESH877", "the API server would refuse VirtualService prod/api", reason="frozen; $(touch /x)")
+    for found in (denied, Diagnostic("MESH878", "the permission to patch services is missing", reason="forbidden")):
+        compared = Compared(fields(made, live), (found,), failed=True, context="kind-dev")
+        run = Run(script_of_diff([(job, made)], [compared], (), adopt=False), tmp_path)
+        assert (run.code, run.verbs()) == (1, [])
+        assert f"{found.code}: {found.message}: {found.reason}" in run.said
+
+
+def test_nothing_is_changed_anywhere_where_one_of_two_clusters_is_not_known(tmp_path: Path) -> None:
+    made, live = bundle("istio", percent=25), cluster(bundle("istio"))
+    why = Unknown(Scope(NAMESPACE), "forbidden", "forbidden")
+    reports = (fields(made, live), fields(made, replace(live, unknown=(why,))))
+    run = Run(diff_script([Side(one, made, PLACE) for one in reports]), tmp_path)
+    assert (run.code, run.verbs()) == (1, [])
 
 
 # --------------------------------------------------------------------------------------------------------------- quoting
