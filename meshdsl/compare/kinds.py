@@ -126,9 +126,10 @@ def scopes_of(bundle: Bundle) -> tuple[Scope, ...]:
     """Everything to ask a cluster for, to compare it with what policies compile to.
 
     Every kind of the target is asked for in every namespace that the manifests touch, not only the kinds that they
-    have there: what is no longer produced must be found, too. For the same reason the kinds of other targets are asked
-    for, but of them only what is of this policy set. Objects outside of namespaces are asked for once. On Istio and
-    Ambient the policies of the root namespace are asked for always, because they hold everywhere.
+    have there: what is no longer produced must be found, too. Where policies make nothing at all any more, that is
+    every namespace that they name. For the same reason the kinds of other targets are asked for, but of them only what
+    is of this policy set. Objects outside of namespaces are asked for once. On Istio and Ambient the policies of the
+    root namespace are asked for always, because they hold everywhere.
 
     Args:
         bundle: that a cluster is to be compared with.
@@ -141,6 +142,8 @@ def scopes_of(bundle: Bundle) -> tuple[Scope, ...]:
         namespace = manifest.ref.name if manifest.ref.kind == NAMESPACE.kind else manifest.ref.namespace
         if namespace:
             namespaces.add(namespace)
+    if not namespaces:
+        namespaces.update(one.name for one in bundle.plan.namespaces)
     kinds = (*OF_TARGET[target.name], *DRIVERS)
     scopes = {Scope(kind, "") for kind in kinds if not kind.namespaced}
     scopes |= {Scope(kind, namespace) for kind in kinds if kind.namespaced for namespace in namespaces}

@@ -127,6 +127,15 @@ def test_a_pending_deletion_of_what_agrees_is_a_note() -> None:
     assert [aside.notes for aside in report.aside] == [("its deletion is pending",)]
 
 
+@pytest.mark.parametrize("mesh", MESHES)
+def test_where_policies_make_nothing_any_more_what_they_made_is_asked_for(mesh: str) -> None:
+    made = bundle(mesh)
+    nothing = replace(made, manifests=())
+    assert {scope for scope in scopes_of(nothing) if scope.kind.namespaced} >= {
+        scope for scope in scopes_of(made) if scope.kind.namespaced
+    }
+
+
 # -------------------------------------------------------------------------------------------------------------- unknown
 
 
