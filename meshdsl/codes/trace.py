@@ -31,8 +31,8 @@ PAGES: tuple[Page, ...] = (
     Page(
         "MESH905",
         "No header",
-        "A header is written as `name: value`. The header `host` cannot be asked about: what a mesh does with it "
-        "depends on how the caller reached the service.",
+        "A header is written as `name: value`. Its value is text, as is that of a query parameter. The header `host` "
+        "cannot be asked about: what a mesh does with it depends on how the caller reached the service.",
     ),
     Page(
         "MESH906",

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from meshdsl.simulate.trace import Trace, number
-from meshdsl.simulate.words import Backend, Reason, Request, Retries, Traffic
+from meshdsl.simulate.words import Backend, Reason, Request, Retries, Traffic, Verdict
+from meshdsl.version import VERSION
 
-VERSION = 1
+DOCUMENT_VERSION = 1
 
 Place = Callable[[str], str]
 
@@ -21,7 +22,14 @@ def trace_json(traces: Iterable[tuple[str, Trace]], place: Place = str) -> str:
         traces: with the cluster that each is for.
         place: shows the place of a reason.
     """
-    document = {"version": VERSION, "traces": [_trace(cluster, one, place) for cluster, one in traces]}
+    answers = list(traces)
+    document = {
+        "version": DOCUMENT_VERSION,
+        "meshdsl": VERSION,
+        "command": "trace",
+        "complete": all(one.verdict is not Verdict.UNKNOWN for _, one in answers),
+        "traces": [_trace(cluster, one, place) for cluster, one in answers],
+    }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -31,8 +39,9 @@ def _trace(cluster: str, one: Trace, place: Place) -> dict[str, Any]:
         "cluster": cluster,
         "read": one.read,
         "request": _request(one.request),
-        "verdict": str(answer.verdict),
+        "verdict": str(one.verdict),
         "status": one.status,
+        "closed": one.closed,
         "mtls": answer.mtls,
         "versions": one.versions,
         "services": one.services,
@@ -53,6 +62,7 @@ def _request(request: Request) -> dict[str, Any]:
     caller = None if who.is_plain else {"namespace": who.namespace, "service_account": who.account}
     return {
         "caller": caller,
+        "asked_for": request.asked_for or None,
         "service": request.service,
         "port": request.port,
         "method": request.method or None,

@@ -32,6 +32,7 @@ from meshdsl.simulate.istio_paths import normalised
 from meshdsl.simulate.istio_rules import Reader, Seen
 from meshdsl.simulate.shapes import stored
 from meshdsl.simulate.words import (
+    CLOSED,
     MESH,
     Answer,
     Backend,
@@ -220,7 +221,7 @@ class AmbientReading:
         course = Course(way, request, None, None, (), guard.principal)
         token = self.others.token_of(request, way.service.namespace, None, guard.references) if http else ""
         if not guard.gate.admits(Seen(request, principal, way.authorities, bool(token))):
-            return Answer(Verdict.DENIED, mtls=True), course
+            return Answer(Verdict.DENIED, mtls=True, refusal=403 if http else CLOSED), course
         if token:
             raise NotModelled(token, "whether it takes the token of the request is not known")
         if guard.table is None or not http:
@@ -254,8 +255,12 @@ class AmbientReading:
         found = set(verdicts.values())
         if len(found) != 1:
             raise NotModelled(str(course.way.service), "the pods that a request may reach answer differently")
-        verdict = Verdict.ALLOWED if found.pop() else Verdict.DENIED
-        return Answer(verdict, course.traffic, mutual), replace(course, doors=tuple(met))
+        course = replace(course, doors=tuple(met))
+        if found.pop():
+            return Answer(Verdict.ALLOWED, course.traffic, mutual), course
+        # ztunnel closes the connection; a waypoint that has a request to hand on then answers 503, as any Envoy.
+        refusal = 503 if course.way.guard is not None and course.way.http and course.sent.is_http else CLOSED
+        return Answer(Verdict.DENIED, course.traffic, mutual, refusal=refusal), course
 
     def _way(self, request: Request, *, passes: bool) -> Way:
         for refused in self._refused:

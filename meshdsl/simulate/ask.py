@@ -38,7 +38,7 @@ def caller(plan: Plan, name: str) -> Caller:
         plan: with the services.
         name: a service (``"prod/web"``), a bare service account (``"account:prod/ci"``), ``"anyone"`` for a caller in
             the mesh whom no policy names, or ``"outside"`` for one outside the mesh. A service whose pods are kept out
-            of the mesh is outside.
+            of the mesh is outside. An account that a rule names needs no prefix, if no service is called so.
 
     Raises:
         QuestionError: there is no such service (MESH071), or it is no name of an account (MESH901).
@@ -54,8 +54,19 @@ def caller(plan: Plan, name: str) -> Caller:
         except ValueError as error:
             way_out = "write it as account:NAMESPACE/NAME"
             raise _wrong("MESH901", f"{name!r} is no service account", reason=str(error), help=way_out) from None
+    if name not in map(str, plan.services) and name in named_accounts(plan):
+        return Caller(*name.split("/"))
     one = service(plan, name, f"a service account is {ACCOUNT}NAMESPACE/NAME; there are also {ANYONE} and {OUTSIDER}")
     return OUTSIDE if plan.is_kept_out(one) else Caller(one.namespace, one.account)
+
+
+def named_accounts(plan: Plan) -> frozenset[str]:
+    """The service accounts that rules of access name, as ``"namespace/name"``."""
+    access = [one.access for one in plan.services]
+    callers = [rule.callers for one in access for rule in one.allow] + [
+        rule.callers for one in access for rule in one.deny
+    ]
+    return frozenset(f"{account.namespace}/{account.name}" for one in callers for account in one.accounts)
 
 
 def service(plan: Plan, name: str, else_help: str = "") -> Service:
@@ -74,7 +85,8 @@ def service(plan: Plan, name: str, else_help: str = "") -> Service:
         there = f"there are {', '.join(known[:10])}" if known else "there are no services"
         nearest = f"did you mean {' or '.join(map(repr, close))}?" if close else there
         message = f"there is no service {name!r}"
-        raise _wrong("MESH071", message, help="; ".join(filter(None, (nearest, else_help)))) from None
+        told = "; ".join(filter(None, (nearest, else_help))).replace("?;", "?")
+        raise _wrong("MESH071", message, help=told) from None
 
 
 def question(
@@ -113,8 +125,9 @@ def question(
     wants_http = bool(method or path)
     chosen = _port(one, said if colon else port, wants_http=wants_http)
     who = caller(plan, source)
+    asked_for = source if source in map(str, plan.services) else ""
     if not wants_http:
-        return Request(who, str(one), chosen.number, by_name=by_name)
+        return Request(who, str(one), chosen.number, by_name=by_name, asked_for=asked_for)
     if not chosen.is_http:
         raise _wrong(
             "MESH907",
@@ -129,8 +142,9 @@ def question(
         _method(method or "GET"),
         _path(bare or "/"),
         _once(_headers(headers), "header"),
-        _once([*parse_qsl(text, keep_blank_values=True), *(query or {}).items()], "query parameter"),
+        _once([*parse_qsl(text, keep_blank_values=True), *_parameters(query or {})], "query parameter"),
         by_name,
+        asked_for,
     )
 
 
@@ -145,10 +159,10 @@ def _port(one: Service, said: int | str | None, *, wants_http: bool) -> Port:
     candidates = [port for port in one.ports if port.is_http] if wants_http else list(one.ports)
     if len(candidates) == 1:
         return candidates[0]
-    if wants_http and not candidates:
-        raise _wrong("MESH907", f"no port of {one} speaks HTTP", help="leave method and path away")
     if not one.ports:
         raise _wrong("MESH904", f"{one} has no port", reason="it is declared without one: nobody can call it")
+    if wants_http and not candidates:
+        raise _wrong("MESH907", f"no port of {one} speaks HTTP", help="leave method and path away")
     raise _wrong("MESH904", f"{one} has several ports", help=f"write {one}:PORT; {there}")
 
 
@@ -185,14 +199,26 @@ _STRAY = re.compile(r"%(?![0-9A-Fa-f]{2})")
 def _headers(given: Mapping[str, str] | Iterable[str]) -> Iterator[tuple[str, str]]:
     pairs = given.items() if isinstance(given, Mapping) else map(_header, given)
     for name, value in pairs:
+        if not isinstance(value, str):
+            raise _wrong("MESH905", f"the value of the header {name!r} is not text", help=f"write {str(value)!r}")
+        if not name.strip() and ":" not in value:
+            raise _wrong("MESH905", "a header has no name", help="write it as 'x-canary: true'")
         if name.strip().lower() in ("", "host"):
             why = "what a mesh makes of the host depends on how the caller reaches the service: leave it away"
             raise _wrong("MESH905", "the host, or a pseudo header such as :authority, cannot be asked about", help=why)
         try:
             bare = value.strip(" \t")
             yield header_name(name.strip()), bare and header_value(bare)
-        except (ValueError, AttributeError) as error:
+        except ValueError as error:
             raise _wrong("MESH905", f"{name!r}: {value!r} is not a header", reason=str(error)) from None
+
+
+def _parameters(given: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    for name, value in given.items():
+        if not isinstance(value, str):
+            what = f"the value of the query parameter {name!r} is not text"
+            raise _wrong("MESH905", what, help=f"write {str(value)!r}")
+        yield name, value
 
 
 def _header(text: str) -> tuple[str, str]:

@@ -31,7 +31,7 @@ from meshdsl.simulate.istio_route import Target
 from meshdsl.simulate.istio_rules import Reader, Seen
 from meshdsl.simulate.istio_tables import Entry, Table, Tables
 from meshdsl.simulate.shapes import stored
-from meshdsl.simulate.words import Answer, Backend, Caller, Labels, NotModelled, Request, Traffic, Verdict
+from meshdsl.simulate.words import CLOSED, Answer, Backend, Caller, Labels, NotModelled, Request, Traffic, Verdict
 
 if TYPE_CHECKING:
     from meshdsl.targets.istio import Istio
@@ -245,8 +245,10 @@ class IstioReading:
         found = set(verdicts.values())
         if len(found) != 1:
             raise NotModelled(str(way.service), "the pods that a request may reach answer differently")
-        verdict = Verdict.ALLOWED if found.pop() else Verdict.DENIED
-        return Answer(verdict, traffic, mutual), Course(way, request, entry, traffic, tuple(met))
+        course = Course(way, request, entry, traffic, tuple(met))
+        if found.pop():
+            return Answer(Verdict.ALLOWED, traffic, mutual), course
+        return Answer(Verdict.DENIED, traffic, mutual, refusal=_refusal(met, request, http=http)), course
 
     def _door(self, namespace: str, pod: Labels, port: int | str, *, http: bool) -> Door:
         self.others.check_workload(namespace, (pod,), sends=False)
@@ -262,6 +264,17 @@ def _admits(door: Door, seen: Seen, token: str, *, secured: bool) -> bool:
     if admitted and token and not door.kept_out:
         raise NotModelled(token, "whether it takes the token of the request is not known")
     return admitted
+
+
+def _refusal(met: Sequence[Met], request: Request, *, http: bool) -> int | None:
+    """What a caller gets who is denied: 403 by a rule about requests; a connection that is refused ends, and the
+    sidecar of a caller who sent a request answers 503 (measured).
+    """
+    if all(one.door.connects(mutual=one.secured) for one in met):
+        return 403 if http else CLOSED
+    if request.caller.is_plain or not http:
+        return CLOSED
+    return 503 if request.by_name else None
 
 
 def _of_kind(objects: Sequence[Body], kind: str) -> list[Body]:

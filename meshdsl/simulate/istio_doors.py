@@ -57,13 +57,13 @@ class Door:
 
     def admits(self, seen: Seen, *, mutual: bool) -> bool:
         """Whether a request or a connection is let in. Raises NotModelled if that is not known."""
-        if mutual and (self.kept_out or self.mtls.mode == DISABLE):
-            return False  # nobody there speaks it
-        if self.kept_out:
-            return True
-        if not mutual and self.mtls.mode == STRICT:
-            return False
-        return self.gate.admits(seen)
+        return self.connects(mutual=mutual) and (bool(self.kept_out) or self.gate.admits(seen))
+
+    def connects(self, *, mutual: bool) -> bool:
+        """Whether a connection is taken at all, whatever rules say."""
+        if mutual:
+            return not self.kept_out and self.mtls.mode != DISABLE  # else nobody there speaks it
+        return bool(self.kept_out) or self.mtls.mode != STRICT
 
 
 def principal_of(caller: Caller, trust_domain: str) -> str:

@@ -25,7 +25,7 @@ from meshdsl.simulate.linkerd_authentication import identity
 from meshdsl.simulate.linkerd_inbound import Listener
 from meshdsl.simulate.linkerd_objects import Objects
 from meshdsl.simulate.linkerd_outbound import Taken, Way, way_to
-from meshdsl.simulate.words import Answer, Labels, NotModelled, Reason, Request, Stage, Traffic, Verdict
+from meshdsl.simulate.words import CLOSED, NOBODY, Answer, Labels, NotModelled, Reason, Request, Stage, Traffic, Verdict
 from meshdsl.targets.linkerd import Linkerd
 
 
@@ -84,7 +84,7 @@ class LinkerdReading:
         probe = port is not None and request.method == "GET" and (request.path, port.target) in service.probes
         taken = self._taken(service, request) if request.by_name and request.caller.account else None
         if isinstance(taken, Verdict):
-            return Answer(taken, None, None, probe)
+            return Answer(taken, None, None, probe, CLOSED if taken is Verdict.DENIED else None)
         traffic = None
         if taken is None:
             targets = _targets(service, request.port)
@@ -96,13 +96,14 @@ class LinkerdReading:
         try:
             verdict, changes, proxied = self._decided(request, traffic, targets)
         except NotModelled as error:
-            return Answer(Verdict.UNKNOWN, traffic, None, probe, (str(error),))
+            return Answer(Verdict.UNKNOWN, traffic, None, probe, unknown=(str(error),))
         if changes and traffic is not None:
             traffic = replace(traffic, edits=traffic.edits | changes)
         mtls: bool | None = bool(request.caller.account) and proxied
         if mtls and service.namespace in self._objects.unlabelled:
             mtls = None
-        return Answer(verdict, traffic, mtls, probe)
+        refusal = self._refusal(request, targets) if verdict is Verdict.DENIED else None
+        return Answer(verdict, traffic, mtls, probe, refusal)
 
     def _service(self, request: Request) -> KubeService:
         service = self.inventory.services.get(request.service)
@@ -167,6 +168,15 @@ class LinkerdReading:
             raise NotModelled(f"Service {request.service}", "no pods are behind it")
         return decided
 
+    def _refusal(self, request: Request, targets: Sequence[Target]) -> int | None:
+        """What a caller gets who is denied: 403 where requests are seen; else the connection ends (measured).
+
+        What the proxy of a caller makes of a request whose connection ends is not known.
+        """
+        if all(self._listener(one, request.service).sees_requests for one in targets) and request.is_http:
+            return 403
+        return CLOSED if request.caller.is_plain or not request.is_http else None
+
     # ---------------------------------------------------------------------------------------------------------- reasons
 
     def _reasons(self, request: Request) -> Iterator[Reason]:
@@ -190,7 +200,7 @@ class LinkerdReading:
                 return
             if taken is not None:
                 traffic, targets = taken.traffic(request), taken.targets
-                yield _traffic(taken, traffic, self.inventory)
+                yield _traffic(taken, traffic, self.inventory, "requests" if request.is_http else "the connection")
                 if traffic.redirect is not None:
                     return
         elif request.is_http:
@@ -227,7 +237,8 @@ class LinkerdReading:
         if request.caller.is_plain:
             return Reason(Stage.CONNECTION, "plain text: the caller has no identity in the mesh", "", None)
         name = identity(request.caller, self._objects.target)
-        return Reason(Stage.CONNECTION, f"mTLS, with the identity {name}", "", holds=True)
+        whose = "an identity that nothing names" if request.caller == NOBODY else f"the identity {name}"
+        return Reason(Stage.CONNECTION, f"mTLS, with {whose}", "", holds=True)
 
 
 def _targets(service: KubeService, port: int) -> tuple[Target, ...]:
@@ -265,7 +276,7 @@ def _edited(request: Request, changes: Iterable[Edit], listener: Listener) -> Re
     return replace(request, headers=headers)
 
 
-def _traffic(taken: Action, traffic: Traffic, inventory: Inventory) -> Reason:
+def _traffic(taken: Action, traffic: Traffic, inventory: Inventory, what: str) -> Reason:
     parts = [Reason(Stage.TRAFFIC, text, where, holds=True) for text, where in taken.notes]
     if traffic.redirect is not None:
         text = f"the caller is sent elsewhere, with status {traffic.redirect.status}"
@@ -273,7 +284,8 @@ def _traffic(taken: Action, traffic: Traffic, inventory: Inventory) -> Reason:
         text = f"the caller's proxy answers with {traffic.abort[1]}" if traffic.abort is not None else "it goes nowhere"
     else:
         shared = sorted((-share, _backend(backend, inventory)) for backend, share in traffic.backends)
-        text = "requests go to " + ", ".join(f"{name} ({float(-100 * share):g} %)" for share, name in shared)
+        goes = "go" if what == "requests" else "goes"
+        text = f"{what} {goes} to " + ", ".join(f"{name} ({float(-100 * share):g} %)" for share, name in shared)
     if traffic.breaker is not None:
         text += f"; a pod is left out after {traffic.breaker.consecutive_5xx} failures in a row"
     return Reason(Stage.TRAFFIC, text, "", holds=True, parts=tuple(parts))

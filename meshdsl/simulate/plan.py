@@ -20,6 +20,7 @@ from meshdsl.simulate.conditions import MatchTest, PathTest, value_holds, value_
 from meshdsl.simulate.inventory import Inventory, KubeService
 from meshdsl.simulate.plan_reasons import explained
 from meshdsl.simulate.words import (
+    CLOSED,
     MESH,
     Answer,
     Backend,
@@ -70,6 +71,7 @@ class PlanReading:
             traffic,
             bool(caller.account) and not service.kept_out,  # §5: callers in the mesh use mTLS in any case
             request.method == "GET" and (request.path, port.target) in service.probes,  # §4.8
+            None if http else CLOSED,  # §0.2: which status a refused request gets, is the mesh's affair
         )
         if explain:
             return explained(answer, self.plan, service, port, request)

@@ -13,12 +13,14 @@ from meshdsl.compiler import Bundle
 from meshdsl.plan.intent import Plan
 from meshdsl.proxies import GRANTED, Proxied, Proxies
 from meshdsl.simulate.attempts import Try, time_line, tries
+from meshdsl.simulate.callers import caller_name
 from meshdsl.simulate.inventory import Inventory, KubeService
 from meshdsl.simulate.kept import kept
 from meshdsl.simulate.observed import observed
 from meshdsl.simulate.plan import PlanReading
 from meshdsl.simulate.readings import reading_of
 from meshdsl.simulate.words import (
+    CLOSED,
     NOBODY,
     OUTSIDE,
     Answer,
@@ -141,9 +143,14 @@ class Trace:
 
     @property
     def status(self) -> int | None:
-        """The status with which the mesh itself always answers; None where the service answers or nothing is said."""
+        """The status with which the mesh itself always answers; None where the service answers or nothing is said.
+
+        To a caller who is denied: as the mesh that was read does. What policies mean leaves it to the mesh.
+        """
         if self.answer.verdict is Verdict.NO_ROUTE:
             return 404
+        if self.answer.verdict is Verdict.DENIED:
+            return self.answer.refusal or None
         traffic = self.traffic
         if not self.allowed or traffic is None:
             return None
@@ -152,6 +159,13 @@ class Trace:
         if traffic.abort is not None and traffic.abort[0] == 100:
             return traffic.abort[1]
         return None
+
+    @property
+    def closed(self) -> bool | None:
+        """Whether a caller who is denied finds the connection closed; None where the mesh may answer all the same."""
+        if self.answer.verdict is not Verdict.DENIED:
+            return False
+        return None if self.answer.refusal is None else self.answer.refusal == CLOSED
 
     def __repr__(self) -> str:
         return f"<{sentence(self)}>"
@@ -186,12 +200,11 @@ def subject(trace: Trace) -> str:
 
 
 def _caller(trace: Trace) -> str:
-    """Who sends: the service that alone runs as the account, if there is one."""
-    who = trace.request.caller
-    known = [one for one in trace.inventory if (one.namespace, one.account) == (who.namespace, who.account)]
-    if len(known) != 1 or who.is_plain or who.trust_domain or known[0].name == who.account:
-        return str(who)
-    return f"{known[0]} (account {who.account})"
+    """Who sends, as reasons call it; the service that was asked for, whatever else runs as its account."""
+    who, asked_for = trace.request.caller, trace.request.asked_for
+    if not asked_for:
+        return trace.inventory.caller(who)
+    return f"{asked_for}, which is kept out of the mesh," if who.is_plain else caller_name(who, [asked_for])
 
 
 def _short(value: str) -> str:
@@ -210,7 +223,9 @@ def outcome(trace: Trace) -> str:
     """What becomes of the request, in a few words: ``allowed, v1 90 %, v2 10 %, at most 4 tries, 5s at most``."""
     parts = [str(trace.verdict)]
     traffic = trace.answer.traffic
-    if trace.status is not None:
+    if trace.closed:
+        parts.append("the connection is closed")
+    elif trace.status is not None:
         parts.append(f"the mesh answers {trace.status}")
     elif trace.allowed and traffic is not None:
         goes = trace.versions or {

@@ -64,6 +64,7 @@ class Request:
         headers: name in lower case to value, each header once.
         query: parameter to value, each parameter once.
         by_name: whether the caller uses the Service's name; False for one that calls a pod by its address.
+        asked_for: the service that was named as the caller, for people; it never takes part in equality.
     """
 
     caller: Caller
@@ -74,6 +75,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     by_name: bool = True
+    asked_for: str = field(default="", compare=False, repr=False)
 
     @property
     def is_http(self) -> bool:
@@ -229,6 +231,10 @@ class Reason:
     parts: tuple[Reason, ...] = ()
 
 
+CLOSED: Final = 0
+"""In place of a status: the connection is closed, and nobody answers."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What becomes of a request.
@@ -239,6 +245,7 @@ class Answer:
             does not use the Service's name, and where nothing could be told.
         mtls: whether the connection is mTLS; None if unknown.
         probe: whether it is a declared probe of the kubelet, which a mesh may let in whatever the rules say.
+        refusal: the status that a caller gets who is denied, or :data:`CLOSED`; None where that is not known.
         unknown: why it could not be told: a sentence for each object or field that the reading does not know.
         reasons: how it came to be, if that was asked for.
     """
@@ -247,6 +254,7 @@ class Answer:
     traffic: Traffic | None = None
     mtls: bool | None = field(default=None, compare=False)
     probe: bool = field(default=False, compare=False)
+    refusal: int | None = field(default=None, compare=False)
     unknown: tuple[str, ...] = ()
     reasons: tuple[Reason, ...] = field(default=(), compare=False)
 

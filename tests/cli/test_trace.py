@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,7 +95,8 @@ def test_the_tree_shows_what_was_passed_over(project: Path) -> None:
 def test_json_is_for_programs(project: Path) -> None:
     done = meshdsl(*ASK, "GET", "/items?a=1", "--format", "json", "--cluster", "linkerd", cwd=project)
     document = json.loads(done.stdout)
-    assert document["version"] == 1
+    assert (document["version"], document["command"], document["complete"]) == (1, "trace", True)
+    assert document["meshdsl"]
     read, meant = document["traces"]
     assert read["cluster"] == "linkerd"
     for found in (read, meant):
@@ -102,6 +104,22 @@ def test_json_is_for_programs(project: Path) -> None:
         assert found["request"]["query"] == {"a": "1"}
         assert found["reasons"]
     assert meant["read"] == "the policies"
+
+
+def test_json_says_what_a_refused_caller_gets_and_whether_all_could_be_told(project: Path) -> None:
+    def asked(path: str, *more: str) -> dict[str, Any]:
+        done = meshdsl(
+            "trace", "--from", "outside", "--to", "prod/api", "GET", path, "--format", "json", *more, cwd=project
+        )
+        document: dict[str, Any] = json.loads(done.stdout)
+        assert document["complete"] is (done.returncode == 0)
+        return document
+
+    found = [(one["verdict"], one["status"], one["closed"]) for one in asked("/", "--cluster", "linkerd")["traces"]]
+    assert found == [("denied", 403, False), ("denied", None, None)]
+    found = [(one["verdict"], one["status"], one["closed"]) for one in asked("/", "--cluster", "istio")["traces"]]
+    assert found == [("denied", None, True), ("denied", None, None)]
+    assert asked("/a//b")["complete"] is False
 
 
 def test_everybody_else_is_refused(project: Path) -> None:

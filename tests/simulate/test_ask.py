@@ -13,6 +13,7 @@ from meshdsl.compiler import meaning
 from meshdsl.model.policy_set import PolicySet
 from meshdsl.plan.intent import Plan
 from meshdsl.simulate.ask import NOBODY, QuestionError, caller, question
+from meshdsl.simulate.trace import subject, trace_plan
 from meshdsl.simulate.words import OUTSIDE, Caller, Request
 
 PROD = Namespace("prod")
@@ -24,11 +25,14 @@ MANY = Service(
 )
 BYTES = Service("bytes", PROD, port=5432, protocol="tcp")
 LEGACY = Service("legacy", OLD, port=80)
+CRON = Service("cron", PROD)
+ROBOT = meshdsl.Allow(API, callers=(meshdsl.ServiceAccount("ci", "robot"), WEB))
 
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
-    objects = (PROD, OLD, API, WEB, MANY, BYTES, LEGACY, Proxy(OLD, enrolled=False), meshdsl.Timeout(API, "5s"))
+    objects = (PROD, OLD, API, WEB, MANY, BYTES, LEGACY, CRON, ROBOT)
+    objects = (*objects, Proxy(OLD, enrolled=False), meshdsl.Timeout(API, "5s"))
     return meaning(PolicySet(objects), "test")
 
 
@@ -56,6 +60,7 @@ def test_headers_are_texts_or_a_mapping_and_their_names_lower_case(plan: Plan) -
 def test_callers_are_services_accounts_anyone_and_those_outside(plan: Plan) -> None:
     assert caller(plan, "prod/api") == Caller("prod", "api")
     assert caller(plan, "account:ci/runner") == Caller("ci", "runner")
+    assert caller(plan, "ci/robot") == Caller("ci", "robot")
     assert caller(plan, "anyone") == NOBODY
     assert caller(plan, "outside") == OUTSIDE
     assert caller(plan, "old/legacy") == OUTSIDE, "its pods are kept out of the mesh"
@@ -93,7 +98,16 @@ WRONG: dict[str, tuple[Callable[[Plan], Any], str, str]] = {
         lambda p: question(p, "prod/web", "prod/api", "GET", "/", headers=("a b: c",)), "MESH905", "",
     ),
     "a header whose value is no text": (
-        lambda p: question(p, "prod/web", "prod/api", "GET", "/", headers={"a": 1}), "MESH905", "",  # type: ignore[dict-item]
+        lambda p: question(p, "prod/web", "prod/api", "GET", "/", headers={"a": 1}), "MESH905", "write '1'",  # type: ignore[dict-item]
+    ),
+    "a parameter whose value is no text": (
+        lambda p: question(p, "prod/web", "prod/api", "GET", "/", query={"a": 1}), "MESH905", "write '1'",  # type: ignore[dict-item]
+    ),
+    "a header without a name": (
+        lambda p: question(p, "prod/web", "prod/api", "GET", "/", headers=(": x",)), "MESH905", "x-canary: true",
+    ),
+    "a request to a service without a port": (
+        lambda p: question(p, "prod/web", "prod/cron", "GET", "/"), "MESH904", "",
     ),
     "the host": (lambda p: question(p, "prod/web", "prod/api", "GET", "/", headers=("Host: x",)), "MESH905", "host"),
     "a pseudo header": (
@@ -122,3 +136,28 @@ def test_what_makes_no_sense_is_told_with_a_way_out(plan: Plan, name: str) -> No
     assert found.code == code
     assert way_out in found.help
     assert caught.value.exit_code == 2
+
+
+def test_what_was_probably_meant_stands_before_what_else_there_is(plan: Plan) -> None:
+    with pytest.raises(QuestionError) as caught:
+        caller(plan, "prod/wev")
+    (found,) = caught.value.diagnostics
+    assert found.help.startswith("did you mean 'prod/web'? a service account is account:")
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("prod/web", "prod/web (prod/front)"),
+        ("account:prod/front", "prod/web (prod/front)"),
+        ("prod/api", "prod/api"),
+        ("old/legacy", "old/legacy, which is kept out of the mesh,"),
+        ("account:ci/robot", "ci/robot"),
+        ("anyone", "anyone in the mesh"),
+        ("outside", "outside the mesh"),
+    ],
+)
+def test_a_headline_calls_callers_as_reasons_do(plan: Plan, source: str, words: str) -> None:
+    assert subject(trace_plan(plan, question(plan, source, "prod/api", "GET", "/"))) == (
+        f"GET / from {words} to prod/api:8080"
+    )
