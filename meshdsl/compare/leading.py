@@ -1,4 +1,6 @@
-"""Routes of others that lead requests to our services: on both sides of a difference, and so in no row."""
+"""What others say of requests to our services, in routes and destinations: on both sides of a difference, and so in no
+row.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +13,14 @@ from meshdsl.compare.policy_words import listed
 from meshdsl.plan.intent import Plan
 from meshdsl.targets.base import Target
 
+_ISTIO: Final = frozenset({"DestinationRule", "VirtualService"})
 _ROUTES: Final = frozenset({"GRPCRoute", "HTTPRoute"})
 
 
 def leading(
     objects: Iterable[LiveObject], target: Target, plan: Plan, whose: Callable[[LiveObject], str]
 ) -> tuple[str, ...]:
-    """Sentences about VirtualServices and routes that are for services of ours.
+    """Sentences about VirtualServices, DestinationRules and routes that are for services of ours.
 
     Args:
         objects: that would be there.
@@ -29,7 +32,7 @@ def leading(
     found = []
     for one in objects:
         _, kind, namespace, name = key_of(one)
-        if kind != "VirtualService" and kind not in _ROUTES:
+        if kind not in (_ROUTES if target.name == "linkerd" else _ROUTES | _ISTIO):
             continue
         words = whose(one)
         services = tuple(dict.fromkeys(_services(one, kind, namespace, target, ours))) if words else ()
@@ -40,9 +43,9 @@ def leading(
 
 def _services(one: LiveObject, kind: str, namespace: str, target: Target, ours: dict[str, str]) -> Iterator[str]:
     spec = mapping_of(one.get("spec"))
-    if kind == "VirtualService":
-        gateways = list_of(spec.get("gateways"))
-        for host in map(text_of, list_of(spec.get("hosts")) if not gateways or "mesh" in gateways else ()):
+    if kind in _ISTIO:
+        gateways, hosts = list_of(spec.get("gateways")), [spec.get("host"), *list_of(spec.get("hosts"))]
+        for host in filter(None, map(text_of, hosts if not gateways or "mesh" in gateways else ())):
             if host.startswith("*"):
                 yield from (name for full, name in ours.items() if full.endswith(host[1:]))
             else:

@@ -21,6 +21,7 @@ def foreign(kind: str, version: str, **spec: Any) -> dict[str, Any]:
 
 
 VIRTUAL = ("VirtualService", "networking.istio.io/v1")
+DESTINATION = ("DestinationRule", "networking.istio.io/v1")
 ROUTE = ("HTTPRoute", "gateway.networking.k8s.io/v1")
 
 
@@ -32,6 +33,10 @@ ROUTE = ("HTTPRoute", "gateway.networking.k8s.io/v1")
         ("istio", foreign(*VIRTUAL, hosts=["*.prod.svc.cluster.local"]), True),
         ("istio", foreign(*VIRTUAL, hosts=["api"], gateways=["edge"]), False),
         ("istio", foreign(*VIRTUAL, hosts=["other"]), False),
+        ("istio", foreign(*DESTINATION, host="api.prod.svc.cluster.local"), True),
+        ("ambient", foreign(*DESTINATION, host="*.svc.cluster.local"), True),
+        ("istio", foreign(*DESTINATION, host="other"), False),
+        ("linkerd", foreign(*DESTINATION, host="api"), False),
         ("linkerd", foreign(*ROUTE, parentRefs=[{"kind": "Service", "name": "api"}]), True),
         ("linkerd", foreign(*ROUTE, parentRefs=[{"kind": "Gateway", "name": "api"}]), False),
     ],
