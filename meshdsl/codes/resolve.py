@@ -82,9 +82,9 @@ PAGES: tuple[Page, ...] = (
     Page(
         "MESH330",
         "conditions that contradict each other",
-        "Two conditions on one header or query parameter must hold at once, or a when comes to more alternatives than"
-        " a route table should have. Meshes take one condition for each name. Say it with one regular expression, or"
-        " with two routes.",
+        "Two conditions on one header or query parameter must hold at once, a when asks for what its own route"
+        " excludes, or it comes to more alternatives than a route table should have. Meshes take one condition for each"
+        " name. Say it with one regular expression, or with two routes.",
     ),
     Page(
         "MESH331",

@@ -13,6 +13,7 @@ from meshdsl.model.inventory import Route, Service
 from meshdsl.plan import requests, source
 from meshdsl.plan.attach import Attachments, Place, place_of, place_text, source_of
 from meshdsl.plan.intent import Port
+from meshdsl.plan.matching import Undecidable
 from meshdsl.plan.requests import Backend, HeaderEdits, Match
 from meshdsl.plan.source import Source
 from meshdsl.plan.table import (
@@ -22,6 +23,7 @@ from meshdsl.plan.table import (
     Region,
     conjunctions,
     header_condition,
+    meeting,
     path_of,
     query_condition,
     sorted_conditions,
@@ -103,9 +105,13 @@ class RequestPolicies:
         retry = found.get(traffic.Retry)
         timeout = found.get(traffic.Timeout)
         backends, weighed, when, canary = self._backends(service, split)
+        matches = self._matches(route) if route else _EVERYTHING
+        own = self._attachments.own(traffic.Canary, place)
+        if own is not None and when:
+            self._check_when(own, place, when, matches)
         return Region(
             name=route.name if route else "default",
-            matches=self._matches(route) if route else _EVERYTHING,
+            matches=matches,
             backends=backends,
             split=weighed,
             when=when,
@@ -133,6 +139,24 @@ class RequestPolicies:
             return _EVERYTHING
         path = path_of(route.path) if route.path is not None else None
         return tuple(Match(path, method, headers, query) for method in sorted(set(route.methods)) or (None,))
+
+    def _check_when(
+        self, canary: Policy, place: Place, when: tuple[Conjunction, ...], matches: tuple[Match, ...]
+    ) -> None:
+        """A ``when`` that no request of its own route can meet would be lost."""
+        try:
+            lost = not any(meeting(match, *both) for match in matches for both in when)
+        except (Contradiction, Undecidable):  # told of all routes together
+            return
+        if lost:
+            self._report(
+                "MESH330",
+                f"when: no request of {place_text(place)} can meet it",
+                canary,
+                "when",
+                "the route asks for another value of the same header or query parameter",
+                "leave `when` out, or attach the Canary to the service",
+            )
 
     def _check_redirect(self, redirect: Policy, place: Place) -> None:
         """What is attached beside a redirect would have no effect, and so is refused."""

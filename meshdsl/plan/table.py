@@ -121,6 +121,17 @@ def sorted_conditions(conditions: tuple[Condition, ...], what: str) -> tuple[Con
     return tuple(sorted(unique, key=lambda condition: condition.name))
 
 
+def meeting(base: Match, headers: tuple[Condition, ...], query: tuple[Condition, ...]) -> Match | None:
+    """The requests of a match that meet conditions as well; None if none can.
+
+    Raises:
+        Contradiction: two of the conditions are on one name.
+        Undecidable: two regular expressions stand in the way.
+    """
+    condition = Match(headers=sorted_conditions(headers, "header"), query=sorted_conditions(query, "query parameter"))
+    return intersection(base, condition)
+
+
 @dataclass(frozen=True, slots=True)
 class Region:
     """A part of a service's requests, and what its policies make of it.
@@ -200,10 +211,7 @@ def _conditional(region: Region, base: Match) -> Iterator[tuple[int, Match, bool
     """The match of a region, and before it its intersections with a canary's ``when``."""
     seen = set()
     for headers, query in region.when:
-        condition = Match(
-            headers=sorted_conditions(headers, "header"), query=sorted_conditions(query, "query parameter")
-        )
-        alternative = intersection(base, condition)
+        alternative = meeting(base, headers, query)
         if alternative is not None and alternative not in seen:
             seen.add(alternative)
             yield 1, alternative, True
