@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from meshdsl.compare.reach.answers import AccessAnswer, AccessMatrix
+from meshdsl.compare.reach.answers import AccessAnswer, AccessMatrix, AccessRow
 from meshdsl.report.access_words import (
     LEGEND,
     SIGNS,
@@ -44,7 +44,7 @@ def _part(part: AccessPart, document: AccessDocument) -> Iterator[str]:
 def _rows(answer: AccessAnswer, document: AccessDocument) -> Iterator[str]:
     asked_to = answer.question == "to"
     table = [
-        ("  " + (callers(row) if asked_to else _called(row.service, row.callers)), requests(row), document.why(row))
+        ("  " + (callers(row) if asked_to else _called(row, answer.subject)), requests(row), document.why(row))
         for row in answer.rows
     ]
     if asked_to:
@@ -59,10 +59,10 @@ def _rows(answer: AccessAnswer, document: AccessDocument) -> Iterator[str]:
             yield f"  not: {', '.join(services)}  ({why})"
 
 
-def _called(service: str, who: tuple[str, ...]) -> str:
-    """A service; with the callers where the question is about several."""
-    several = any(word.startswith("every ") for word in who) or len(who) > 1
-    return f"{subject(service)} by {', '.join(who)}" if several else subject(service)
+def _called(row: AccessRow, asked: str) -> str:
+    """A service; with the callers where the question is about a namespace, of which not every account need do."""
+    of_several = asked.startswith("every ") or len(row.callers) > 1
+    return f"{subject(row.service)} by {callers(row)}" if of_several else subject(row.service)
 
 
 def _matrix(matrix: AccessMatrix, document: AccessDocument) -> Iterator[str]:

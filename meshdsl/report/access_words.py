@@ -97,7 +97,7 @@ def heading(part: AccessPart) -> str:
     elif answer.question == "to":
         words = f"Who can call {subject(answer.subject)}"
     else:
-        words = f"What {answer.subject} can call"
+        words = f"What {answer.subject}{',' if ', ' in answer.subject else ''} can call"
     where = f"on {', '.join(part.clusters)}, " if part.clusters else ""
     return f"{words} ({where}{part.read})"
 
@@ -125,10 +125,11 @@ def groups(matrix: AccessMatrix, service: str) -> Iterator[tuple[Reach, str, tup
     """
     found = list(matrix.groups(service))
     others = found[-1][0]
-    because = others.because
+    because, rest = others.because, "everyone"
     for cell, who in found[:-1]:
         if who == (PLAIN_CALLERS,) and cell.reach is others.reach is Reach.NONE:
             because = (*because, *cell.because)
         else:
+            rest = "everyone else"
             yield cell.reach, ", ".join(who), cell.because
-    yield others.reach, "everyone else" if len(found) > 1 else "everyone", because
+    yield others.reach, rest, because

@@ -63,6 +63,34 @@ def test_what_a_caller_can_call(shop: Path) -> None:
     assert " nothing\n" in outside.stdout
 
 
+def test_of_the_accounts_of_a_namespace_the_callers_are_named(shop: Path) -> None:
+    """Not every account of prod may call api, but web."""
+    found = [" ".join(line.split()) for line in meshdsl("access", "--from", "prod/*", cwd=shop).stdout.splitlines()]
+    assert found[0].startswith("What every account of prod can call (")
+    assert "prod/api by prod/web GET policies/shop.py:8 Allow" in found
+
+
+def test_in_a_matrix_everyone_is_who_differs_from_nobody(shop: Path) -> None:
+    found = [" ".join(line.split()) for line in meshdsl("access", "--matrix", cwd=shop).stdout.splitlines()]
+    index = found.index("1 anything else in prod")
+    assert found[index + 1].startswith("none everyone policies/shop.py:6 DefaultDeny")
+    index = found.index("2 prod/api")
+    assert found[index + 2].startswith("none everyone else ")
+
+
+def test_a_service_outside_the_mesh_is_set_off_by_commas(shop: Path) -> None:
+    file = shop / "policies" / "shop.py"
+    more = 'old = Service("old", Namespace("legacy"), port=80)\nout = Proxy(Namespace("legacy"), enrolled=False)\n'
+    file.write_text(POLICIES.replace("Allow,", "Allow, Proxy,") + more)
+    done = meshdsl("access", "--from", "legacy/old", cwd=shop)
+    assert "What legacy/old, which is kept out of the mesh, can call (" in done.stdout, done.stderr
+
+
+def test_what_was_probably_meant_stands_before_what_else_there_is(shop: Path) -> None:
+    done = meshdsl("access", "--from", "prod/wev", cwd=shop)
+    assert "did you mean 'prod/web'? a service account is account:NAMESPACE/NAME" in done.stderr
+
+
 def test_a_cluster_answers_from_its_manifests(shop: Path) -> None:
     istio = meshdsl("access", "--to", "prod/api", "--cluster", "one", cwd=shop)
     assert istio.returncode == 0

@@ -118,7 +118,7 @@ def test_the_words_of_rows_and_the_cells_say_the_same(policies: meshdsl.PolicySe
 def is_readable(row: meshdsl.AccessRow) -> bool:
     """Whether the words of a row are plain enough to be read here."""
     words = " ".join(row.paths)
-    return not row.conditions and not row.undecided and " except " not in words and "other path" not in words
+    return not row.conditions and not row.undecided and not re.search(r" except |other path| not matching ", words)
 
 
 def row_holds(row: meshdsl.AccessRow, request: Request, rows: Iterable[meshdsl.AccessRow], plan: object) -> bool:
@@ -234,6 +234,12 @@ def test_a_deny_is_named_where_it_takes_something_away() -> None:
     assert matrix.cell("prod/db", "prod/api").reach is Reach.SOME
     assert lines(matrix.cell("prod/db", "prod/api").because) == [allow.origin.line, deny.origin.line]
     assert matrix.cell("prod/web", "prod/api").reach is Reach.ALL
+
+
+def test_paths_without_what_a_regular_expression_covers_are_every_path_that_does_not_match() -> None:
+    numbers = Deny(api, callers=(web,), paths=(meshdsl.Regex("/[0-9]"),))
+    answer = report_of(Allow(api, callers=(web,)), numbers).to("prod/api")
+    assert [row.paths for row in answer.rows] == [("every path not matching Regex('/[0-9]')",)]
 
 
 def test_a_deny_of_one_caller_is_named_neither_at_the_row_of_another_nor_for_everyone_else() -> None:

@@ -131,7 +131,8 @@ class Paths:
 
     def _partly(self, prefix: str, regexes: frozenset[str]) -> str:
         others = [one for one in self._possible(prefix) if one not in regexes]
-        where = f"{prefix}*" if prefix else "paths" if regexes else "every other path"
+        whole = "every path" if all(text == prefix for text, _, _ in self.atoms) else "every other path"
+        where = f"{prefix}*" if prefix else "paths" if regexes else whole
         if not others and not regexes:
             return where
         if not regexes:

@@ -152,7 +152,8 @@ def _none(what: str, name: str, known: list[str], more: str = "") -> Diagnostic:
     alike = [one for one in known if one.partition("/")[2] == name]
     meant = f"did you mean {(alike or close)[0]!r}?" if alike or close else ""
     there = f"there are {', '.join(known[:10])}" if known else ""
-    return Diagnostic("MESH071", f"there is no {what} {name!r}", help="; ".join(filter(None, (meant or there, more))))
+    told = "; ".join(filter(None, (meant or there, more))).replace("?;", "?")
+    return Diagnostic("MESH071", f"there is no {what} {name!r}", help=told)
 
 
 def namespace_of(identity: str) -> str:
