@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
+from typing import get_args
 
 from meshdsl import checks
 from meshdsl.diagnostics import CompileError, Diagnostic, Origin, Severity, in_order
@@ -20,7 +22,7 @@ from meshdsl.plan.intent import Plan
 from meshdsl.plan.resolve import resolve
 from meshdsl.plan.uses import Use, uses
 from meshdsl.render import document
-from meshdsl.targets.base import Level, Support, Target
+from meshdsl.targets.base import Level, Support, Target, TargetName
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +193,9 @@ def refused(use: Use, target: Target) -> Diagnostic | None:
         code,
         f"{target.title}: {use.feature.title}: {_verdict(support, granted=granted)}",
         use.source.origin,
-        FIELDS.get(use.feature, use.field),
+        _argument(use),
         reason=support.note,
-        help=_way_out(support, code, target, granted=granted, accepted=code in (*use.source.accept, *target.accept)),
+        help=_way_out(use, target, granted=granted),
     )
 
 
@@ -217,28 +219,55 @@ def _verdict(support: Support, *, granted: bool) -> str:
     }.get(support.level, "not with this profile")
 
 
-def _way_out(support: Support, code: str, target: Target, *, granted: bool, accepted: bool) -> str:
-    others = ", ".join(f'"{name}"' for name in ("istio", "ambient", "linkerd") if name != target.name)
+def _way_out(use: Use, target: Target, *, granted: bool) -> str:
+    support, code = target.level_of(use.feature), use.feature.code
+    able = tuple(_able(use.feature, but=target.name))
+    names = ", ".join(f'"{name}"' for name in able) + "," * (len(able) == 1)
     if support.level is Level.APPROXIMATE and granted:
         accept = f'accept it with accept=("{code}",) on the policy or accept = ["{code}"] on the cluster'
-        return "; ".join(filter(None, (support.help, accept, f"or only=({others}) to leave this mesh out")))
+        leave = f"or only=({names}) to leave this mesh out" if able else ""
+        return "; ".join(filter(None, (support.help, accept, leave)))
+    leave = f"only=({names}) leaves this mesh out" if able else ""
+    accepted = code in (*use.source.accept, *target.accept)
     no_use = f"to accept {code} does not help here: it would accept an approximation, and there is none"
-    return "; ".join(filter(None, (support.help, f"only=({others}) leaves this mesh out", no_use if accepted else "")))
+    return "; ".join(filter(None, (support.help, leave, no_use if accepted else "")))
 
 
-FIELDS: Mapping[Feature, str] = {
-    Feature.CANARY_MATCH: "when",
-    Feature.SPLIT: "percent",
-    Feature.RETRY: "attempts",
-    Feature.RETRY_5XX: "retry_on",
-    Feature.RETRY_RESET: "retry_on",
-    Feature.RETRY_4XX: "retry_on",
-    Feature.RETRY_GRPC: "retry_on",
-    Feature.RETRY_NONE: "",
-    Feature.MTLS_STRICT: "mode",
-    Feature.MTLS_PERMISSIVE: "mode",
-    Feature.SIDECAR_RESOURCES: "cpu_request",
-    Feature.BREAKER_POOL: "max_connections",
-    Feature.BREAKER_OUTLIER: "consecutive_5xx",
+def _able(feature: Feature, *, but: str) -> Iterator[str]:
+    """The other meshes that have a way to do it. Their tables are looked at when something is refused, not before."""
+    for name in get_args(TargetName):
+        table = import_module(f"meshdsl.targets.{name}.support").SUPPORT if name != but else {}
+        if feature in table and table[feature].level not in (Level.NEVER, Level.NOT_YET):
+            yield name
+
+
+def _argument(use: Use) -> str:
+    """The argument that asks for a feature: of several that may, the first that the policy gives."""
+    names = ARGUMENTS.get(use.feature, (use.field,))
+    return next((name for name in names if getattr(use.value, name, None)), names[0])
+
+
+ARGUMENTS: Mapping[Feature, tuple[str, ...]] = {
+    Feature.CANARY_MATCH: ("when",),
+    Feature.SPLIT: ("percent",),
+    Feature.TIMEOUT: ("request",),
+    Feature.RETRY: ("attempts",),
+    Feature.RETRY_5XX: ("retry_on",),
+    Feature.RETRY_RESET: ("retry_on",),
+    Feature.RETRY_4XX: ("retry_on",),
+    Feature.RETRY_GRPC: ("retry_on",),
+    Feature.RETRY_NONE: ("",),
+    Feature.MIRROR: ("to",),
+    Feature.REDIRECT: ("",),
+    Feature.ALLOW_ACCOUNT: ("callers",),
+    Feature.ALLOW_NAMESPACE: ("callers",),
+    Feature.MTLS_STRICT: ("mode",),
+    Feature.MTLS_PERMISSIVE: ("mode",),
+    Feature.MTLS_MESH: ("subject",),
+    Feature.DEFAULT_DENY: ("subject",),
+    Feature.DEFAULT_DENY_MESH: ("subject",),
+    Feature.SIDECAR_RESOURCES: ("cpu_request", "cpu_limit", "memory_request", "memory_limit"),
+    Feature.BREAKER_POOL: ("max_connections", "max_pending_requests", "max_requests", "max_requests_per_connection"),
+    Feature.BREAKER_OUTLIER: ("consecutive_5xx", "consecutive_gateway_errors"),
 }
-"""The argument that asks for a feature, where it is not called like the field of the plan."""
+"""The arguments that ask for a feature, where there are several or they are not called like the field of the plan."""

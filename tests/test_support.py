@@ -6,6 +6,7 @@ oldest version. What should happen is read off the table alone; what does happen
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 import pytest
@@ -100,6 +101,26 @@ def test_a_row_says_what_its_level_owes(target: type[Target]) -> None:
         if row.level in (Level.CONDITIONAL, Level.NOT_YET, Level.NEVER):
             assert row.help, f"{feature.code} is {row.level} and offers no way out"
         assert (row.granted is not None) >= (row.level is Level.CONDITIONAL), f"{feature.code} has no condition"
+
+
+@pytest.mark.parametrize("profile", [name for name in PROFILES if name.endswith("bare")])
+@pytest.mark.parametrize("feature", Feature, ids=lambda f: f.code)
+def test_a_refusal_offers_the_meshes_that_have_a_way_and_points_at_an_argument(profile: str, feature: Feature) -> None:
+    try:
+        compiler.build(PolicySet((*INVENTORY, *PAIRS[feature][1]), name="pairs"), PROFILES[profile])
+    except CompileError as error:
+        refusals = [found for found in error.diagnostics if found.code == feature.code]
+    else:
+        return
+    for found in refusals:
+        assert found.help.count("only=") == 1
+        able = {t.name for t in TARGETS if t.support[feature].level not in (Level.NEVER, Level.NOT_YET)}
+        offered = re.search(r"only=\((.*?)\)", found.help)
+        assert offered is not None
+        assert {name.strip('" ') for name in offered[1].split(",")} - {""} == able - {PROFILES[profile].name}
+        assert found.origin is not None
+        kind: type[Policy] = getattr(meshdsl, found.origin.object)
+        assert found.field in ("", *kind.model_fields)
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.name)

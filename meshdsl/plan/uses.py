@@ -15,11 +15,12 @@ from meshdsl.plan.source import NOWHERE, Source
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A feature that a part of the plan asks for, where, and by which field."""
+    """A feature that a part of the plan asks for, where, by which field, and what that field says."""
 
     feature: Feature
     source: Source
     field: str
+    value: object = None
 
 
 def uses(part: object, *, but: Collection[Feature] = frozenset()) -> list[Use]:
@@ -52,7 +53,7 @@ def _read(part: Any, within: Source, found: list[Use], done: set[int], but: Coll
         if asked:
             inner = value if isinstance(value, Source) else getattr(value, "source", here)
             named = here if inner.origin is None else inner
-            found.extend(Use(one, named, name) for one in asked)
+            found.extend(Use(one, named, name, value) for one in asked)
         if has_parts:
             for item in value if isinstance(value, tuple) else (value,):
                 if id(item) not in done:

@@ -61,7 +61,8 @@ SUPPORT: Final[Mapping[Feature, Support]] = {
         "what has a policy about requests and no Retry is not tried again; an HTTPRoute cannot say so, and the mesh's"
         " default retry policy would try twice, so that must be switched off",
         granted=_never_retries_by_itself,
-        help='set meshConfig.defaultHttpRetryPolicy.attempts to 0 and default_retries = "off", or add a Retry',
+        help='set meshConfig.defaultHttpRetryPolicy.attempts to 0 and default_retries = "off", or add a Retry with'
+        ' methods="any"',
     ),
     Feature.BREAKER_POOL: approximate(
         "the limits hold for each replica of the waypoint and all callers together, not for each caller",
@@ -93,6 +94,6 @@ SUPPORT: Final[Mapping[Feature, Support]] = {
     Feature.REVISION: exact("of the control plane that runs the waypoint; ztunnel has none"),
     Feature.SIDECAR_RESOURCES: never(
         "there is no sidecar in ambient: ztunnel is shared by the node",
-        help='leave it out for this mesh with only=("istio", "linkerd"), and size ztunnel where it is installed',
+        help="size ztunnel where it is installed",
     ),
 }

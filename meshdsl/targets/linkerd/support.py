@@ -84,26 +84,22 @@ SUPPORT: Final[Mapping[Feature, Support]] = {
     Feature.BREAKER_GATEWAY_ERRORS: never(
         "the mesh counts every 5xx alike", help="use consecutive_5xx instead of consecutive_gateway_errors"
     ),
-    Feature.FAULT_ABORT: never(
-        "the mesh injects no failures", help="limit the Fault to other meshes with only=, or inject it in the service"
-    ),
-    Feature.FAULT_DELAY: never(
-        "the mesh injects no delays", help="limit the Fault to other meshes with only=, or inject it in the service"
-    ),
+    Feature.FAULT_ABORT: never("the mesh injects no failures", help="inject it in the service"),
+    Feature.FAULT_DELAY: never("the mesh injects no delays", help="inject it in the service"),
     Feature.MIRROR: never(
         "the mesh accepts a route that mirrors and then drops the whole route",
-        help="limit the Mirror to other meshes with only=",
+        help="let the service send the copies itself",
     ),
-    Feature.MIRROR_PERCENT: never("the mesh does not mirror", help="limit the Mirror to other meshes with only="),
+    Feature.MIRROR_PERCENT: never("the mesh does not mirror", help="let the service send the copies itself"),
     Feature.HEADERS_REQUEST: exact(),
     Feature.HEADERS_RESPONSE: exact("Edited by the caller's proxy"),
     Feature.REWRITE_PATH: never(
         "the mesh accepts a route that rewrites and then drops the whole route",
-        help="let the service answer under both paths, or limit the Rewrite to other meshes with only=",
+        help="let the service answer under both paths",
     ),
     Feature.REWRITE_HOST: never(
         "the mesh accepts a route that rewrites and then drops the whole route",
-        help="let the caller send the other host, or limit the Rewrite to other meshes with only=",
+        help="let the caller send the other host",
     ),
     Feature.REDIRECT: approximate(
         "A redirect to another path drops the query string, and a redirect without a host repeats the full name that "
