@@ -104,6 +104,8 @@ def allowances(traffic: Traffic, target: Target) -> Traffic:
     redirect, breaker = traffic.redirect, traffic.breaker
     if target.name == "linkerd" and breaker is not None:
         breaker = replace(breaker, interval=None, max_ejection_percent=None)  # neither is enforced
+    if target.name == "ambient" and breaker is not None:
+        breaker = replace(breaker, at_pods=None)  # the waypoint alone has limits
     if target.name == "linkerd" and redirect is not None:
         redirect = replace(redirect, port=0)  # it repeats the authority that the caller used
     return replace(traffic, retry=retry, redirect=redirect, breaker=breaker)

@@ -158,9 +158,11 @@ _LIMIT = Annotated[int, Field(ge=1, le=2**31 - 1, strict=True)]
 class Breaker(Policy):
     """Limits on what is under way to a service, and ejection of pods that fail.
 
+    Each limit holds twice: for each calling proxy by itself, and in the sidecar of each pod for all callers together.
+
     Args:
         subject: a Service, a Namespace, or Mesh().
-        max_connections: open connections, per calling proxy.
+        max_connections: open connections.
         max_pending_requests: requests that wait for a connection.
         max_requests: concurrent requests.
         max_requests_per_connection: requests before a connection is closed.
@@ -172,7 +174,7 @@ class Breaker(Policy):
     """
 
     subject: Services = Field(kw_only=False, description="a Service, a Namespace or Mesh()")
-    max_connections: _LIMIT | None = Field(default=None, description="open connections, per calling proxy")
+    max_connections: _LIMIT | None = Field(default=None, description="open connections")
     max_pending_requests: _LIMIT | None = Field(default=None, description="requests that wait for a connection")
     max_requests: _LIMIT | None = Field(default=None, description="concurrent requests")
     max_requests_per_connection: _LIMIT | None = Field(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from meshdsl.simulate.trace import Trace, number
-from meshdsl.simulate.words import Backend, Reason, Request, Retries, Traffic, Verdict
+from meshdsl.simulate.words import Backend, Breaker, Reason, Request, Retries, Traffic, Verdict
 from meshdsl.version import VERSION
 
 DOCUMENT_VERSION = 1
@@ -95,8 +95,13 @@ def _traffic(trace: Trace, traffic: Traffic) -> dict[str, Any]:
         "path": traffic.path,
         "host": traffic.host,
         "redirect": None if redirect is None else _fields(redirect),
-        "breaker": None if breaker is None else _fields(breaker),
+        "breaker": None if breaker is None else _breaker(breaker),
     }
+
+
+def _breaker(breaker: Breaker) -> dict[str, Any]:
+    limits = breaker.at_pods
+    return {**_fields(breaker), "at_pods": None if limits is None else _fields(limits)}
 
 
 def _retry(retry: Retries) -> dict[str, Any]:

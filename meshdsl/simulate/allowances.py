@@ -19,7 +19,7 @@ from typing import Final
 from meshdsl.plan.features import Feature
 from meshdsl.plan.intent import Service
 from meshdsl.simulate.plan import RuleMeaning
-from meshdsl.simulate.words import OUTSIDE, Answer, Request, Retries, Traffic, Verdict
+from meshdsl.simulate.words import OUTSIDE, Answer, Breaker, Request, Retries, Traffic, Verdict
 from meshdsl.targets.base import Target, TargetName
 
 OfTraffic = Callable[[Traffic], Traffic]
@@ -95,6 +95,14 @@ def _with_conditions(
     return replace(meant, retry=replace(meant.retry, conditions=(meant.retry.conditions - without) | more))
 
 
+def _limits_of_the_waypoint(meant: Traffic) -> Traffic:
+    """Ambient: "the limits hold for each replica of the waypoint and all callers together": pods have none."""
+    if meant.breaker is None:
+        return meant
+    left = replace(meant.breaker, at_pods=None)
+    return replace(meant, breaker=left if left != Breaker() else None)
+
+
 def _no_limit_of_ejection(meant: Traffic) -> Traffic:
     """Linkerd: "there is no interval, and max_ejection_percent is not enforced"."""
     if meant.breaker is None:
@@ -110,6 +118,7 @@ TRAFFIC: Final[Mapping[TargetName, Mapping[Feature, OfTraffic]]] = {
         Feature.RETRY_4XX: _by_status("retriable-4xx"),
         Feature.RETRY_STATUSES: _by_status(),
         Feature.RETRY_GRPC: _by_status(),
+        Feature.BREAKER_POOL: _limits_of_the_waypoint,
     },
     "linkerd": {
         Feature.RETRY: _refused_streams_too,

@@ -4,12 +4,16 @@ The rules of the calling proxy's namespace come first, then those of the service
 the first of these that has a rule for the host decides alone (``pilot/pkg/model/push_context.go``,
 ``destinationRule``). Rules of one namespace and host are one: subsets of both, and the first ``trafficPolicy``
 (``mergeDestinationRule``). A port's settings take the place of the whole policy; a subset's replace it block by block.
+
+The sidecar of each pod of the service keeps the limits of the host once more, for all callers together: those that it
+finds in the same way, whatever subsets say (measured; ``buildInboundCluster`` in
+``pilot/pkg/networking/core/cluster_builder.go``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from meshdsl.simulate.fields import (
@@ -25,7 +29,7 @@ from meshdsl.simulate.fields import (
     whole,
 )
 from meshdsl.simulate.istio_hosts import Hosts, matches, seen_by
-from meshdsl.simulate.words import Breaker, Labels, NotModelled
+from meshdsl.simulate.words import Breaker, Labels, Limits, NotModelled
 
 _BLOCKS: Final = ("connectionPool", "outlierDetection", "loadBalancer", "tls", "tunnel", "proxyProtocol", "retryBudget")
 _TCP: Final = ("maxConnections", "connectTimeout", "tcpKeepalive", "maxConnectionDuration", "idleTimeout")
@@ -57,7 +61,7 @@ class Destination:
     where: str
     policy: Body
     subsets: Mapping[str, Subset]
-    limits: dict[tuple[int, str], Breaker | None] = field(default_factory=dict)
+    limits: dict[tuple[object, ...], Breaker | None] = field(default_factory=dict)
     """Of each port and subset that was asked for: many rules lead to one."""
 
     def settings(self, port: int, subset: str) -> tuple[Body, str]:
@@ -94,6 +98,7 @@ class Destinations:
             if host.startswith("*"):
                 self._wild.setdefault(namespace_of(body), {})[host] = None
         self._found: dict[tuple[str, str, str], Destination] = {}
+        self._inbound: dict[tuple[str, str], Destination] = {}
         self._made: dict[tuple[int, ...], Destination] = {}
         self._over: dict[tuple[str, str, str], tuple[str, ...]] = {}
 
@@ -113,6 +118,18 @@ class Destinations:
             self._found[key] = self._of(client, host, owner)
         return self._found[key]
 
+    def before_pods(self, host: str, owner: str) -> Destination:
+        """What the sidecars of a service's own pods know of its host.
+
+        Args:
+            host: the full name.
+            owner: namespace of the service.
+        """
+        key = (host, owner)
+        if key not in self._inbound:
+            self._inbound[key] = self._of(owner, host, owner, inbound=True)
+        return self._inbound[key]
+
     def passed_over(self, client: str, host: str, owner: str) -> tuple[str, ...]:
         """The rules for a host that a proxy does not use, because those of another namespace come first."""
         key = (client, host, owner)
@@ -126,59 +143,65 @@ class Destinations:
             if namespace != chosen and self._best(namespace, host, client) is not None:
                 yield from (title(body) for body in self._best(namespace, host, client) or ())
 
-    def _of(self, client: str, host: str, owner: str) -> Destination:
-        namespace = self._namespace(client, host, owner)
+    def _of(self, client: str, host: str, owner: str, *, inbound: bool = False) -> Destination:
+        namespace = self._namespace(client, host, owner, inbound=inbound)
         if namespace is None:
             return NOTHING
-        bodies = self._best(namespace, host, client) or []
+        bodies = self._best(namespace, host, client, inbound=inbound) or []
         key = tuple(map(id, bodies))
         if key not in self._made:  # the proxies of most namespaces see the same rules
             self._made[key] = _merged(bodies)
         return self._made[key]
 
-    def _namespace(self, client: str, host: str, owner: str) -> str | None:
+    def _namespace(self, client: str, host: str, owner: str, *, inbound: bool = False) -> str | None:
         for namespace in dict.fromkeys((client, owner, self._root)):
-            if self._best(namespace, host, client) is not None:
+            if self._best(namespace, host, client, inbound=inbound) is not None:
                 return namespace
         return None
 
-    def _best(self, namespace: str, host: str, client: str) -> list[Body] | None:
+    def _best(self, namespace: str, host: str, client: str, *, inbound: bool = False) -> list[Body] | None:
         """The rules of a namespace for a host; None if it has none that the proxy sees."""
         rules = self._rules.get(namespace, {})
         found = [host] if host in rules else []
         found += sorted((one for one in self._wild.get(namespace, ()) if matches(one, host)), key=len, reverse=True)
         for pattern in found:  # the most specific first: ``MostSpecificHostMatch`` in ``push_context.go``
-            visible = [body for body in rules[pattern] if self._applies(body, namespace, client)]
+            visible = [body for body in rules[pattern] if self._applies(body, namespace, client, inbound=inbound)]
             if visible:
                 return visible
         return None
 
     @staticmethod
-    def _applies(body: Body, namespace: str, client: str) -> bool:
+    def _applies(body: Body, namespace: str, client: str, *, inbound: bool) -> bool:
         if seen_by(body, client) is None:
             return False
         if mapping(body.get("spec"), title(body)).get("workloadSelector") is None:
             return True
-        if namespace == client:
+        if namespace == client and not inbound:
             raise NotModelled(f"{title(body)} workloadSelector", "a rule for some proxies alone is not modelled")
-        return False  # it is only for proxies of its own namespace
+        return False  # it is only for callers of its own namespace
 
 
-def breaker(destination: Destination, port: int, subset: str) -> Breaker | None:
-    """Limits and ejection of a host, as the calling proxy keeps them; None for none.
+def breaker(destination: Destination, port: int, subset: str, before_pods: Destination = NOTHING) -> Breaker | None:
+    """Limits and ejection of a host, as the calling proxy keeps them, and the limits of each pod's; None for none.
 
     Args:
-        destination: what the proxy knows of the host.
+        destination: what the calling proxy knows of the host.
         port: of the service.
         subset: its name; empty for the whole host.
+        before_pods: what the sidecars of the pods know of it; nothing where they have none.
 
     Raises:
         NotModelled: it depends on a field that is not known.
     """
-    key = (port, subset)
-    if key not in destination.limits:
-        destination.limits[key] = _breaker(destination, port, subset)
-    return destination.limits[key]
+    found = (destination if destination is not NOTHING else before_pods).limits
+    key = (port, subset, destination, before_pods)
+    if key not in found:
+        own, there = _breaker(destination, port, subset), _breaker(before_pods, port, "")
+        if there is not None:
+            limits = Limits(there.connections, there.pending, there.requests, there.requests_per_connection)
+            own = replace(own or Breaker(), at_pods=limits) if limits != Limits() else own
+        found[key] = own
+    return found[key]
 
 
 def _breaker(destination: Destination, port: int, subset: str) -> Breaker | None:

@@ -160,7 +160,8 @@ class Actions:
         tls, place = tls_mode(known, port, subset)
         hidden = self._destinations.passed_over(self._client.namespace, host, service.namespace)
         backend = service.backend(port, labels)
-        return Target(backend, breaker(known, port, subset), tls, place, known.where, hidden)
+        limits = breaker(known, port, subset, self._destinations.before_pods(host, service.namespace))
+        return Target(backend, limits, tls, place, known.where, hidden)
 
     def _weighted(self, rule: Body, namespace: str, where: str) -> Iterator[tuple[Target, int]]:
         route = sequence(rule.get("route"), f"{where}.route")

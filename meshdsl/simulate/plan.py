@@ -27,6 +27,7 @@ from meshdsl.simulate.words import (
     Breaker,
     Caller,
     LeftToMesh,
+    Limits,
     Redirected,
     Request,
     Retries,
@@ -288,8 +289,9 @@ def breaker_of(breaker: intent.Breaker | None) -> Breaker | None:
         pool.max_requests,
         pool.max_requests_per_connection,
     )
+    at_pods = Limits(*limits) if breaker.pool is not None else None
     if outlier is None:
-        return Breaker(*limits)
+        return Breaker(*limits, at_pods=at_pods)
     return Breaker(
         *limits,
         outlier.consecutive_5xx,
@@ -297,6 +299,7 @@ def breaker_of(breaker: intent.Breaker | None) -> Breaker | None:
         outlier.interval,
         outlier.base_ejection_time,
         outlier.max_ejection_percent,
+        at_pods=at_pods,
     )
 
 

@@ -17,7 +17,7 @@ from meshdsl.plan.rights import Account, Anyone, Callers, MtlsMode
 from meshdsl.plan.source import NOWHERE, Source
 from meshdsl.simulate.callers import caller_name
 from meshdsl.simulate.conditions import ANY, match_words, why_no_value
-from meshdsl.simulate.words import Answer, Caller, Reason, Request, Stage, Verdict
+from meshdsl.simulate.words import Answer, Caller, Reason, Request, Stage, Traffic, Verdict
 from meshdsl.values import duration_text, percent_text
 
 if TYPE_CHECKING:
@@ -118,15 +118,15 @@ def _traffic(port: PortMeaning, request: Request, service: Service) -> Reason:
         left = Reason(Stage.TRAFFIC, "no policy says how often it is tried: that is left to the mesh", "", None)
         parts = (left, *_breaker(service))
         return Reason(Stage.TRAFFIC, f"all requests go to {service}", "", None, parts)
-    rule = port.rules[chosen].intent
+    rule, traffic = port.rules[chosen].intent, port.traffic(request)
     if rule.redirect is not None:
-        text = f"the caller is sent elsewhere, with status {rule.redirect.status}"
+        text = f"the caller is sent to {traffic.redirect}, with status {rule.redirect.status}"
         return Reason(Stage.TRAFFIC, text, _where(rule.redirect.source), holds=True)
     parts = (
         *_fault(rule.fault),
         _timeout(rule),
         _retry(port, rule, request),
-        *_changes(rule),
+        *_changes(rule, traffic),
         *_breaker(service),
     )
     return Reason(
@@ -179,7 +179,7 @@ def _fault(fault: Fault | None) -> Iterator[Reason]:
         yield Reason(Stage.TRAFFIC, text, _where(fault.source), holds=True)
 
 
-def _changes(rule: Rule) -> Iterator[Reason]:
+def _changes(rule: Rule, traffic: Traffic) -> Iterator[Reason]:
     if rule.mirror is not None:
         to = "/".join(rule.mirror.service) + (f" version {rule.mirror.version}" if rule.mirror.version else "")
         text = f"{percent_text(rule.mirror.percent)} of the requests are copied to {to}"
@@ -190,8 +190,9 @@ def _changes(rule: Rule) -> Iterator[Reason]:
                 text = f"headers of the {message}: {_edited(edits)}"
                 yield Reason(Stage.TRAFFIC, text, _where(rule.headers.source), holds=True)
     if rule.rewrite is not None:
-        new = [f"path {rule.rewrite.path}" if rule.rewrite.path is not None else "", rule.rewrite.host or ""]
-        text = f"the service sees another {' and '.join(filter(None, new))}"
+        path = f"the path {traffic.path}" if rule.rewrite.path is not None else ""
+        host = f"the host {rule.rewrite.host}" if rule.rewrite.host else ""
+        text = f"the service sees {' and '.join(filter(None, (path, host)))}"
         yield Reason(Stage.TRAFFIC, text, _where(rule.rewrite.source), holds=True)
 
 
@@ -205,7 +206,7 @@ def _breaker(service: Service) -> Iterator[Reason]:
     if breaker is None:
         return
     if breaker.pool is not None:
-        text = "what is above the limits of connections and requests is answered with 503"
+        text = "what is above the limits of connections and requests, here or before the pod, is answered with 503"
         yield Reason(Stage.TRAFFIC, text, _where(breaker.source), holds=True)
     if breaker.outlier is not None:
         text = f"a pod that keeps failing is left out for {duration_text(breaker.outlier.base_ejection_time)}"

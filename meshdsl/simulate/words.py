@@ -129,6 +129,18 @@ class Retries:
     per_try: int | None = None
     backoff: int | None = None
 
+    @property
+    def ways(self) -> str:
+        """The conditions and statuses for people: ``connect-failure, reset, 409, 500-599``."""
+        runs: list[list[int]] = []
+        for status in sorted(self.statuses):
+            if runs and status == runs[-1][-1] + 1:
+                runs[-1].append(status)
+            else:
+                runs.append([status])
+        words = [f"{run[0]}-{run[-1]}" if len(run) > 3 else ", ".join(map(str, run)) for run in runs]
+        return ", ".join([*sorted(self.conditions), *words])
+
 
 LeftToMesh = Literal["left to the mesh"]
 MESH: Final[LeftToMesh] = "left to the mesh"
@@ -145,10 +157,27 @@ class Redirected:
     port: int
     path: str
 
+    def __str__(self) -> str:
+        port = "" if self.port == {"http": 80, "https": 443}.get(self.scheme) else f":{self.port}"
+        return f"{self.scheme}://{self.host or '(the same host)'}{port}{self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one proxy has under way at most; None for what is not limited."""
+
+    connections: int | None = None
+    pending: int | None = None
+    requests: int | None = None
+    requests_per_connection: int | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """Limits and ejection; None for what is not limited or not counted, durations in milliseconds."""
+    """Limits and ejection; None for what is not limited or not counted, durations in milliseconds.
+
+    The first four are those of one calling proxy; ``at_pods`` are those of the sidecar of each pod, whoever calls.
+    """
 
     connections: int | None = None
     pending: int | None = None
@@ -159,6 +188,7 @@ class Breaker:
     interval: int | None = None
     base_ejection_time: int | None = None
     max_ejection_percent: int | None = None
+    at_pods: Limits | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

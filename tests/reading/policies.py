@@ -22,6 +22,7 @@ from tests.reading.words import (
     Breaker,
     Caller,
     Cluster,
+    Limits,
     Redirected,
     Request,
     Retries,
@@ -323,16 +324,20 @@ def _breaker(policy: Any) -> Breaker | None:
     if policy is None:
         return None
     ejects = policy.consecutive_5xx is not None or policy.consecutive_gateway_errors is not None
-    return Breaker(
+    limits = (
         policy.max_connections,
         policy.max_pending_requests,
         policy.max_requests,
         policy.max_requests_per_connection,
+    )
+    return Breaker(
+        *limits,
         policy.consecutive_5xx,
         policy.consecutive_gateway_errors,
         _ms(policy.interval) if ejects else None,
         _ms(policy.base_ejection_time) if ejects else None,
         policy.max_ejection_percent if ejects else None,
+        Limits(*limits) if any(one is not None for one in limits) else None,
     )
 
 

@@ -16,6 +16,7 @@ _ALIKE = {
     new.Backend: old.Backend,
     new.Retries: old.Retries,
     new.Redirected: old.Redirected,
+    new.Limits: old.Limits,
     new.Breaker: old.Breaker,
     new.Traffic: old.Traffic,
 }

@@ -91,8 +91,18 @@ class Redirected:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What one proxy has under way at most; None for what is not given."""
+
+    connections: int | None = None
+    pending: int | None = None
+    requests: int | None = None
+    requests_per_connection: int | None = None
+
+
+@dataclass(frozen=True)
 class Breaker:
-    """Limits and ejection; None for what is not given, durations in milliseconds."""
+    """Limits of a calling proxy, and of that of each pod; ejection. None for what is not given, milliseconds."""
 
     connections: int | None = None
     pending: int | None = None
@@ -103,6 +113,7 @@ class Breaker:
     interval: int | None = None
     base_ejection_time: int | None = None
     max_ejection_percent: int | None = None
+    at_pods: Limits | None = None
 
 
 MESH = "as the mesh does"

@@ -16,7 +16,6 @@ ISTIO, AMBIENT, LINKERD = meshdsl.Istio(), meshdsl.Ambient(), meshdsl.Linkerd()
 TOLD_BY_NO_ANSWER = {
     ("istio", Feature.DENY_PATHS): "other spellings of a path, which are not asked for",
     ("ambient", Feature.DENY_PATHS): "other spellings of a path, which are not asked for",
-    ("ambient", Feature.BREAKER_POOL): "whose the limits are, and not which",
     ("linkerd", Feature.RETRY_PER_TRY_TIMEOUT): "what of a try is bound, and not by how much",
     ("linkerd", Feature.REDIRECT): "the query, which is no part of an answer",
     ("linkerd", Feature.DEFAULT_DENY_MESH): "namespaces that nobody declares",

@@ -13,7 +13,7 @@ import pytest
 
 from meshdsl.simulate.attempts import tries
 from meshdsl.simulate.istio_route import DEFAULT_CONDITIONS
-from meshdsl.simulate.words import MESH, OUTSIDE, Breaker, Request, Retries
+from meshdsl.simulate.words import MESH, OUTSIDE, Breaker, Limits, Request, Retries
 from tests.simulate.istio_cluster import (
     OTHER,
     ROOT,
@@ -226,7 +226,7 @@ def test_limits_and_ejection_are_those_of_the_destination_rule() -> None:
     pool = {"tcp": {"maxConnections": 7, "connectTimeout": "1s"}, "http": {"http1MaxPendingRequests": 1}}
     outlier = {"consecutive5xxErrors": 3, "baseEjectionTime": "4s", "maxEjectionPercent": 100}
     found = traffic(istio(destination_rule(trafficPolicy={"connectionPool": pool, "outlierDetection": outlier})), get())
-    assert found.breaker == Breaker(7, 1, None, None, 3, None, 10_000, 4000, 100)
+    assert found.breaker == Breaker(7, 1, None, None, 3, None, 10_000, 4000, 100, at_pods=Limits(7, 1))
 
 
 def test_a_connection_of_other_bytes_is_judged_by_its_identity_alone() -> None:

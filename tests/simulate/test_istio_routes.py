@@ -10,7 +10,7 @@ import pytest
 from meshdsl import Istio
 from meshdsl.simulate.istio_paths import normalised
 from meshdsl.simulate.trace import Trace
-from meshdsl.simulate.words import Backend, Breaker, Caller, Redirected, Verdict
+from meshdsl.simulate.words import Backend, Breaker, Caller, Limits, Redirected, Verdict
 from tests.simulate.istio_cluster import (
     FAR,
     HOST,
@@ -249,7 +249,7 @@ def test_destination_rules_of_one_namespace_and_host_are_one() -> None:
     three = destination_rule(name="c", trafficPolicy=other)
     reading = istio(one, two, three, virtual_service({"route": [to("v1", 1), to("v2", 1)]}))
     assert seen(reading.answer(get())) == "v1 50, v2 50"
-    assert traffic(reading, get()).breaker == Breaker(1)
+    assert traffic(reading, get()).breaker == Breaker(1, at_pods=Limits(1))
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,8 @@ def test_the_callers_namespace_hides_the_destination_rule_of_the_service(namespa
     ]
     answer = istio(*rules).answer(get(caller=FAR), explain=True)
     assert answer.traffic is not None
-    assert answer.traffic.breaker == Breaker(10 + wanted)
+    at_pods = next(10 + order.index(one) for one in order[1:] if one in namespaces)  # whose own namespace is prod
+    assert answer.traffic.breaker == Breaker(10 + wanted, at_pods=Limits(at_pods))
     hidden = [one for one in namespaces if order.index(one) > wanted and one != "third"]
     assert [
         one
@@ -302,9 +303,21 @@ def test_settings_of_a_port_take_the_place_of_all_and_a_subset_replaces_blocks()
         destination_rule(trafficPolicy=policy_, subsets=subsets),
         virtual_service(at("v1", uri={"exact": "/a"}), {"route": [to(port=None)]}),
     )
-    assert traffic(reading, get()).breaker == Breaker(1, None, None, None, *ejecting)
-    assert traffic(reading, get(port=81)).breaker == Breaker(5)
-    assert traffic(reading, get("/a")).breaker == Breaker(3, None, None, None, *ejecting)
+    assert traffic(reading, get()).breaker == Breaker(1, None, None, None, *ejecting, at_pods=Limits(1))
+    assert traffic(reading, get(port=81)).breaker == Breaker(5, at_pods=Limits(5))
+    assert traffic(reading, get("/a")).breaker == Breaker(3, None, None, None, *ejecting, at_pods=Limits(1))
+
+
+def test_the_sidecars_of_pods_keep_the_limits_of_the_host_and_not_those_of_subsets() -> None:
+    limit = {"connectionPool": {"http": {"http2MaxRequests": 1}}}
+    subsets = [{"name": "v1", "labels": {"version": "v1"}, "trafficPolicy": limit}]
+    of_subset = istio(destination_rule(subsets=subsets), virtual_service({"route": [to("v1")]}))
+    assert traffic(of_subset, get()).breaker == Breaker(requests=1)
+    far = destination_rule(namespace="elsewhere", trafficPolicy={"loadBalancer": {"simple": "RANDOM"}})
+    of_host = istio(destination_rule(trafficPolicy=limit), far)
+    assert traffic(of_host, get(caller=FAR)).breaker == Breaker(at_pods=Limits(requests=1))
+    some = destination_rule(workloadSelector={"matchLabels": {"app": "api"}}, trafficPolicy=limit)
+    assert traffic(istio(some), get(caller=FAR)).breaker is None  # a selector picks callers, never pods
 
 
 def test_a_limit_of_0_is_none_and_a_counter_of_0_is_off() -> None:

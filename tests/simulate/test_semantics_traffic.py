@@ -22,6 +22,7 @@ from meshdsl import (
     Header,
     Headers,
     Mirror,
+    Policy,
     Redirect,
     Retry,
     Rewrite,
@@ -33,7 +34,7 @@ from meshdsl.diagnostics import PolicyError
 from meshdsl.model.types import RetryOn
 from meshdsl.simulate.attempts import any_backoff, time_line
 from meshdsl.simulate.words import MESH as LEFT_TO_MESH
-from meshdsl.simulate.words import OUTSIDE, Request, Retries
+from meshdsl.simulate.words import OUTSIDE, Limits, Request, Retries
 from tests.simulate.meant import API, JOB, JOBS, MANY, MESHES, PROD, WEB, Meant, codes, codes_everywhere, get, many
 
 CANARY = Canary(API, stable="v1", canary="v2", percent=10)
@@ -258,15 +259,29 @@ def test_3_breaker_1a_limits_are_those_of_one_calling_proxy_to_each_version() ->
     limits = {"max_connections": 1, "max_pending_requests": 2, "max_requests": 3, "max_requests_per_connection": 4}
     breaker = Breaker(API, **limits)  # type: ignore[arg-type]
     for more in ((), (CANARY,)):
-        found = Meant(API, WEB, breaker, *more, linkerd="MESH520").part(get(), "breaker")
-        assert (found.connections, found.pending, found.requests, found.requests_per_connection) == (1, 2, 3, 4)
+        meant = Meant(API, WEB, breaker, *more, linkerd="MESH520")
+        for mesh in ("istio", "ambient"):
+            (found,) = {one.answer(get()).traffic.breaker for one in meant.of(mesh)}  # type: ignore[union-attr]
+            assert found is not None
+            assert (found.connections, found.pending, found.requests, found.requests_per_connection) == (1, 2, 3, 4)
+
+
+@pytest.mark.parametrize("more", [(), (CANARY,)], ids=["no versions", "versions"])
+def test_3_breaker_1b_the_sidecar_of_each_pod_has_the_same_limits(more: tuple[Policy, ...]) -> None:
+    limits = Breaker(API, max_connections=1, max_requests=3, consecutive_5xx=5)
+    meant = Meant(API, WEB, limits, *more, linkerd="MESH520")
+    assert meant.part(get(), "breaker", "istio").at_pods == Limits(1, None, 3, None)
+    assert {one.answer(get()).traffic.breaker.at_pods for one in meant.of("ambient")} == {None}  # type: ignore[union-attr]
+    ejection = Meant(API, WEB, Breaker(API, consecutive_5xx=5), *more)
+    assert ejection.part(get(), "breaker", "istio").at_pods is None
 
 
 @pytest.mark.parametrize("given", ["max_connections", "max_pending_requests", "max_requests"])
 def test_3_breaker_1d_a_limit_that_is_not_given_is_none(given: str) -> None:
-    found = Meant(API, WEB, Breaker(API, **{given: 7}), linkerd="MESH520").part(get(), "breaker")
-    limits = (found.connections, found.pending, found.requests, found.requests_per_connection)
-    assert sorted(one or 0 for one in limits) == [0, 0, 0, 7]
+    found = Meant(API, WEB, Breaker(API, **{given: 7}), linkerd="MESH520").part(get(), "breaker", "istio")
+    for limits in (found, found.at_pods):
+        of_one = (limits.connections, limits.pending, limits.requests, limits.requests_per_connection)
+        assert sorted(one or 0 for one in of_one) == [0, 0, 0, 7]
 
 
 def test_3_breaker_2a_a_pod_is_ejected_after_so_many_failures_for_so_long() -> None:

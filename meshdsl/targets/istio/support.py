@@ -30,8 +30,8 @@ SUPPORT: Final[Mapping[Feature, Support]] = {
     Feature.RETRY_BACKOFF: exact(),
     Feature.RETRY_NONE: exact("written as attempts: 0, since the mesh retries twice by default, whatever the method"),
     Feature.BREAKER_POOL: exact(
-        "limits of each calling proxy, and the same again before each pod, for all callers together; what is above them"
-        " is answered with 503 at once"
+        "limits of each calling proxy, and the same again in the sidecar of each pod, for all callers together and"
+        " those outside the mesh; what is above them is answered with 503 at once"
     ),
     Feature.BREAKER_OUTLIER: exact(
         "each calling proxy ejects by itself; where nodes have regions and zones, Istio also prefers pods near the"
