@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from meshdsl.simulate.istio_explain import (
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 _FIELDS = {
     "route": "backendRefs", "timeout": "timeouts", "retries": "retry", "redirect": "filters", "mirror": "filters",
-    "headers": "filters",
+    "headers": "filters", "rewrite": "filters",
 }  # fmt: skip
 
 
@@ -64,7 +65,8 @@ def _reasons(reading: AmbientReading, request: Request, course: Course, answer: 
         yield Reason(Stage.ROUTE, "no waypoint is passed, so nobody looks at requests", "", None)
     if course.traffic is not None and course.entry is not None:
         rule = course.entry.rule
-        parts = traffic_reasons(course.traffic, rule.where, lambda word: _field(rule.body, word), reading.inventory)
+        said = partial(_field, rule.body)
+        parts = traffic_reasons(course.traffic, rule.where, said, reading.inventory, course.sent.path)
         yield Reason(Stage.TRAFFIC, "the waypoint does this", rule.where, None, parts)
     seen = Seen(course.sent, course.principal)
     judged = (

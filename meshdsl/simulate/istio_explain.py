@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,7 +18,7 @@ from meshdsl.simulate.istio_access import Gate, Policy
 from meshdsl.simulate.istio_doors import Door
 from meshdsl.simulate.istio_mtls import DISABLE, STRICT, Mtls
 from meshdsl.simulate.istio_rules import Rule, Seen
-from meshdsl.simulate.words import MESH, Answer, NotModelled, Reason, Request, Retries, Stage, Traffic, Verdict
+from meshdsl.simulate.words import MESH, Answer, Breaker, NotModelled, Reason, Request, Retries, Stage, Traffic, Verdict
 from meshdsl.values import duration_text
 
 if TYPE_CHECKING:
@@ -135,14 +136,20 @@ def tried_reasons(
             False: "passed over",
             None: "not known whether it takes it",
         }[holds]
-        why = f": it asks that {_missed(parts[0])}" if holds is False and len(parts) == 1 else ""
+        why = ""
+        if holds is False:
+            why = (
+                f": it asks that {_missed(parts[0])}"
+                if len(parts) == 1
+                else f": none of its {len(parts)} matches holds"
+            )
         yield Reason(Stage.ROUTE, text + why, rule, holds, tuple(parts))
         if holds is not False:
             return
 
 
 def traffic_reasons(
-    traffic: Traffic, where: str, said: Callable[[str], str], inventory: Inventory
+    traffic: Traffic, where: str, said: Callable[[str], str], inventory: Inventory, path: str
 ) -> tuple[Reason, ...]:
     """What is done to a request.
 
@@ -151,6 +158,7 @@ def traffic_reasons(
         where: the rule.
         said: called with a word such as ``"timeout"``: the name of the field, empty if the rule does not have it.
         inventory: the names of destinations.
+        path: of the request as it came.
     """
 
     def at(word: str) -> str:
@@ -159,7 +167,8 @@ def traffic_reasons(
 
     found: list[tuple[str, str]] = []
     if traffic.redirect is not None:
-        found.append((f"the caller is sent elsewhere with {traffic.redirect.status}", at("redirect")))
+        text = f"the caller is sent to {traffic.redirect}, with status {traffic.redirect.status}"
+        found.append((text, at("redirect")))
     for backend, share in sorted(traffic.backends, key=lambda one: (-one[1], str(one[0]))):
         found.append((f"{float(100 * share):g} % goes to {inventory.destination(backend)}", at("route")))
     if not traffic.redirect:
@@ -176,8 +185,11 @@ def traffic_reasons(
     if traffic.edits:
         names = ", ".join(sorted({f"{one[1]} {one[2]} of the {one[0]}" for one in traffic.edits}))
         found.append((f"headers: {names}", at("headers")))
+    if not traffic.redirect and (traffic.path != path or traffic.host):
+        host = f" of the host {traffic.host}" if traffic.host else ""
+        found.append((f"the service sees the path {traffic.path}{host}", at("rewrite")))
     if traffic.breaker is not None:
-        found.append(("limits and ejection hold", ""))
+        found += [(text, "") for text in _breaker_text(traffic.breaker)]
     return tuple(Reason(Stage.TRAFFIC, text, place, None) for text, place in found)
 
 
@@ -211,7 +223,7 @@ def _reasons(inventory: Inventory, course: Course, answer: Answer) -> Iterator[R
     if course.traffic is not None and course.entry is not None:
         where = course.entry.where.partition(".match[")[0]
         rule = course.entry.rule
-        parts = traffic_reasons(course.traffic, where, lambda word: _field(rule, word), inventory)
+        parts = traffic_reasons(course.traffic, where, partial(_field, rule), inventory, request.path)
         yield Reason(
             Stage.TRAFFIC, "the caller's sidecar does this", where, holds=None, parts=(*parts, *_destinations(course))
         )
@@ -344,6 +356,23 @@ def _retry_text(traffic: Traffic) -> str:
     if retry == MESH:
         return "retries are left to the mesh: its own default holds"
     assert isinstance(retry, Retries)
-    on = ", ".join([*sorted(retry.conditions), *map(str, sorted(retry.statuses))])
     bound = "" if retry.per_try is None else f", each try within {duration_text(retry.per_try)}"
-    return f"up to {retry.attempts} retries on {on}{bound}"
+    return f"up to {retry.attempts} retries on {retry.ways}{bound}"
+
+
+def _breaker_text(breaker: Breaker) -> Iterator[str]:
+    """The limits of the caller's proxy, and when it leaves a pod out."""
+    limits = {
+        "connections": breaker.connections,
+        "waiting requests": breaker.pending,
+        "requests at a time": breaker.requests,
+        "requests on a connection": breaker.requests_per_connection,
+    }
+    given = [f"{limit} {what}" for what, limit in limits.items() if limit is not None]
+    if given:
+        yield f"not more than {', '.join(given)}"
+    counts = {"answers of 5xx": breaker.consecutive_5xx, "of 502, 503, 504": breaker.consecutive_gateway_errors}
+    given = [f"{count} {what}" for what, count in counts.items() if count is not None]
+    if given:
+        out = "" if breaker.base_ejection_time is None else f" for {duration_text(breaker.base_ejection_time)}"
+        yield f"a pod is left out{out} after {' or '.join(given)} in a row"

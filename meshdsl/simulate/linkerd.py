@@ -279,7 +279,7 @@ def _edited(request: Request, changes: Iterable[Edit], listener: Listener) -> Re
 def _traffic(taken: Action, traffic: Traffic, inventory: Inventory, what: str) -> Reason:
     parts = [Reason(Stage.TRAFFIC, text, where, holds=True) for text, where in taken.notes]
     if traffic.redirect is not None:
-        text = f"the caller is sent elsewhere, with status {traffic.redirect.status}"
+        text = f"the caller is sent to {traffic.redirect}, with status {traffic.redirect.status}"
     elif not traffic.backends:
         text = f"the caller's proxy answers with {traffic.abort[1]}" if traffic.abort is not None else "it goes nowhere"
     else:

@@ -338,8 +338,7 @@ def _notes(
     if timeout is not None:
         yield f"the answer must be complete within {duration_text(timeout)}, all tries together", of_timeout
     if retry is not None:
-        on = ", ".join([*sorted(retry.conditions), *map(str, sorted(retry.statuses))])
-        yield f"it is tried again up to {retry.attempts} times on {on}", of_retry
+        yield f"it is tried again up to {retry.attempts} times on {retry.ways}", of_retry
         if retry.per_try is not None:
             yield f"each try but the last has {duration_text(retry.per_try)} until its response headers", of_retry
 

@@ -226,7 +226,8 @@ def outcome(trace: Trace) -> str:
     if trace.closed:
         parts.append("the connection is closed")
     elif trace.status is not None:
-        parts.append(f"the mesh answers {trace.status}")
+        to = f" to {traffic.redirect}" if trace.allowed and traffic is not None and traffic.redirect is not None else ""
+        parts.append(f"the mesh answers {trace.status}{to}")
     elif trace.allowed and traffic is not None:
         goes = trace.versions or {
             name: share for name, share in trace.services.items() if name != trace.request.service
