@@ -139,7 +139,7 @@ class Waypoints:
 
     @staticmethod
     def _lets_in(body: Body) -> bool:
-        where = f"{title(body)} listeners"
+        where = f"{title(body)} spec.listeners"
         for one in sequence(mapping(body.get("spec"), where).get("listeners"), where):
             allowed = mapping(mapping(mapping(one, where).get("allowedRoutes"), where).get("namespaces"), where)
             if allowed.get("from") == "Selector":

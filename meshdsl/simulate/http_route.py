@@ -133,8 +133,8 @@ class Route:
 def parents_of(body: Body) -> tuple[Parent, ...]:
     """What a route is attached to. Raises NotModelled where that cannot be read."""
     where = title(body)
-    found = sequence(mapping(body.get("spec"), where).get("parentRefs"), f"{where} parentRefs")
-    return tuple(_parent(mapping(one, f"{where} parentRefs"), body) for one in found)
+    found = sequence(mapping(body.get("spec"), where).get("parentRefs"), f"{where} spec.parentRefs")
+    return tuple(_parent(mapping(one, f"{where} spec.parentRefs"), body) for one in found)
 
 
 def route_of(body: Body, regex: Matcher = matcher) -> Route:
@@ -151,8 +151,10 @@ def route_of(body: Body, regex: Matcher = matcher) -> Route:
     where = title(body)
     spec = mapping(body.get("spec"), where)
     rules = spec.get("rules")
-    given = sequence([{}] if rules is None else rules, f"{where} rules")
-    return Route(body, parents_of(body), tuple(_rule(one, f"{where} rules[{n}]", regex) for n, one in enumerate(given)))
+    given = sequence([{}] if rules is None else rules, f"{where} spec.rules")
+    return Route(
+        body, parents_of(body), tuple(_rule(one, f"{where} spec.rules[{n}]", regex) for n, one in enumerate(given))
+    )
 
 
 def filters(rule: Rule, known: Iterable[str]) -> Iterator[tuple[str, Body, str]]:
@@ -270,9 +272,11 @@ def emitted_service(body: Body) -> KubeService | None:
     if not spec.get("ports"):
         return None
     if not spec.get("selector"):
-        raise NotModelled(f"{where} selector", "a Service that selects no pods is not modelled")
-    ports = tuple(_port(mapping(one, f"{where} ports"), f"{where} ports[{n}]") for n, one in enumerate(spec["ports"]))
-    selector = frozenset(mapping(spec["selector"], f"{where} selector").items())
+        raise NotModelled(f"{where} spec.selector", "a Service that selects no pods is not modelled")
+    ports = tuple(
+        _port(mapping(one, f"{where} spec.ports"), f"{where} spec.ports[{n}]") for n, one in enumerate(spec["ports"])
+    )
+    selector = frozenset(mapping(spec["selector"], f"{where} spec.selector").items())
     return KubeService(namespace_of(body), name_of(body), selector, ports, pods=(selector,))
 
 
@@ -298,7 +302,7 @@ def with_services(inventory: Inventory, bodies: Iterable[Body]) -> Inventory:
 
 
 def _parent(one: Body, body: Body) -> Parent:
-    where = f"{title(body)} parentRefs"
+    where = f"{title(body)} spec.parentRefs"
     port = one.get("port")
     default = group_of(body) or GATEWAY_API
     return Parent(

@@ -172,14 +172,19 @@ def _group(reference: Body) -> str:
 
 def _policy(body: Body, reader: Reader, port: int | str) -> Policy:
     where = title(body)
-    spec = only(body.get("spec"), _SPEC, f"{where} ")
-    only(spec.get("selector"), ("matchLabels",), f"{where} selector")
+    spec = only(body.get("spec"), _SPEC, f"{where} spec")
+    only(spec.get("selector"), ("matchLabels",), f"{where} spec.selector")
     action = str(spec.get("action") or "ALLOW")
     rules = tuple(
         rule_of(
-            one, f"{where} rules[{n}]", deny=action != "ALLOW", reader=reader, namespace=namespace_of(body), port=port
+            one,
+            f"{where} spec.rules[{n}]",
+            deny=action != "ALLOW",
+            reader=reader,
+            namespace=namespace_of(body),
+            port=port,
         )
-        for n, one in enumerate(sequence(spec.get("rules"), f"{where} rules"))
+        for n, one in enumerate(sequence(spec.get("rules"), f"{where} spec.rules"))
     )
     found = Policy(where, action, rules)
     if annotations_of(body).get(DRY_RUN, "") in _TRUE:
@@ -189,7 +194,7 @@ def _policy(body: Body, reader: Reader, port: int | str) -> Policy:
     if action == "CUSTOM" and reader is Reader.ZTUNNEL:
         return replace(found, ignored="ztunnel enforces nothing of a CUSTOM policy")
     if action not in ("ALLOW", "DENY", "CUSTOM"):
-        raise NotModelled(f"{where} action", f"the action {action} is not modelled")
+        raise NotModelled(f"{where} spec.action", f"the action {action} is not modelled")
     return found
 
 

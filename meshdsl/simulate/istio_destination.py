@@ -66,7 +66,7 @@ class Destination:
 
     def settings(self, port: int, subset: str) -> tuple[Body, str]:
         """The policy for a port and a subset (empty for none), and where it stands."""
-        policy, where = _of_port(self.policy, port, f"{self.where} trafficPolicy")
+        policy, where = _of_port(self.policy, port, f"{self.where} spec.trafficPolicy")
         own = self.subsets.get(subset)
         if own is None or not own.policy:
             return policy, where
@@ -177,7 +177,7 @@ class Destinations:
         if mapping(body.get("spec"), title(body)).get("workloadSelector") is None:
             return True
         if namespace == client and not inbound:
-            raise NotModelled(f"{title(body)} workloadSelector", "a rule for some proxies alone is not modelled")
+            raise NotModelled(f"{title(body)} spec.workloadSelector", "a rule for some proxies alone is not modelled")
         return False  # it is only for callers of its own namespace
 
 
@@ -240,11 +240,11 @@ def _merged(bodies: list[Body]) -> Destination:
     subsets: dict[str, Subset] = {}
     for body in bodies:
         where = title(body)
-        spec = only(body.get("spec"), _RULE, f"{where} ")
+        spec = only(body.get("spec"), _RULE, f"{where} spec")
         if policy is None and spec.get("trafficPolicy") is not None:
             policy = mapping(spec["trafficPolicy"], where)
-        for n, one in enumerate(sequence(spec.get("subsets"), f"{where} subsets")):
-            place = f"{where} subsets[{n}]"
+        for n, one in enumerate(sequence(spec.get("subsets"), f"{where} spec.subsets")):
+            place = f"{where} spec.subsets[{n}]"
             found = only(one, ("name", "labels", "trafficPolicy"), place)
             labels = labelled(mapping(found.get("labels"), place))
             subset = Subset(labels, mapping(found.get("trafficPolicy"), place), place)

@@ -63,7 +63,7 @@ def seen_by(body: Body, namespace: str) -> str | None:
         nothing said), or None if they do not see it. With nothing said, the mesh may have another default; it is
         taken to have none (``defaultVirtualServiceExportTo``).
     """
-    where = f"{title(body)} exportTo"
+    where = f"{title(body)} spec.exportTo"
     given = [str(one) for one in sequence(mapping(body.get("spec"), where).get("exportTo"), where)]
     own = namespace_of(body)
     if not given or "*" in given:

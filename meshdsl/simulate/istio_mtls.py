@@ -85,11 +85,11 @@ class PeerAuthentications:
 
 
 def _spec(body: Body) -> Body:
-    return only(body.get("spec"), ("selector", "mtls", "portLevelMtls"), f"{title(body)} ")
+    return only(body.get("spec"), ("selector", "mtls", "portLevelMtls"), f"{title(body)} spec")
 
 
 def _mode(body: Body, inherited: Mtls, younger: list[Body]) -> Mtls:
-    where = f"{title(body)} mtls"
+    where = f"{title(body)} spec.mtls"
     mode = _read(_spec(body).get("mtls"), where)
     passed_over = (*inherited.passed_over, *map(title, younger))
     return Mtls(inherited.mode, inherited.where, passed_over) if mode == UNSET else Mtls(mode, where, passed_over)
@@ -98,18 +98,18 @@ def _mode(body: Body, inherited: Mtls, younger: list[Body]) -> Mtls:
 def _of_port(body: Body, port: int | str, own: Mtls, inherited: Mtls, *, ambient: bool) -> Mtls:
     spec = _spec(body)
     ports = mapping(spec.get("portLevelMtls"), title(body))
-    modes = {str(one): _read(value, f"{title(body)} portLevelMtls[{one}]") for one, value in ports.items()}
+    modes = {str(one): _read(value, f"{title(body)} spec.portLevelMtls[{one}]") for one, value in ports.items()}
     if not modes:
         return own
     if isinstance(port, str) and not port.isdecimal() and set(modes.values()) - {UNSET, own.mode}:
-        raise NotModelled(f"{title(body)} portLevelMtls", f"which number the port {port} has is not known")
+        raise NotModelled(f"{title(body)} spec.portLevelMtls", f"which number the port {port} has is not known")
     mode = modes.get(str(port), UNSET)
     unset = _read(spec.get("mtls"), title(body)) == UNSET
     if ambient and unset and inherited.mode == STRICT and PERMISSIVE not in modes.values():
         return own  # without one that is PERMISSIVE, istiod does not look at the ports of a policy that inherits STRICT
     if mode == UNSET:
         return own
-    return Mtls(mode, f"{title(body)} portLevelMtls[{port}]", own.passed_over)
+    return Mtls(mode, f"{title(body)} spec.portLevelMtls[{port}]", own.passed_over)
 
 
 def _read(value: Any, where: str) -> str:
@@ -120,5 +120,7 @@ def _read(value: Any, where: str) -> str:
 
 
 def _selects(body: Body, pod: Labels) -> bool:
-    selector = only(mapping(body.get("spec"), title(body)).get("selector"), ("matchLabels",), f"{title(body)} selector")
+    selector = only(
+        mapping(body.get("spec"), title(body)).get("selector"), ("matchLabels",), f"{title(body)} spec.selector"
+    )
     return labelled(mapping(selector.get("matchLabels"), title(body))) <= pod

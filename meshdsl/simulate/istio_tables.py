@@ -120,7 +120,7 @@ class Tables:
             spec = mapping(body.get("spec"), title(body))
             if MESH_GATEWAY not in (spec.get("gateways") or [MESH_GATEWAY]):
                 continue
-            for host in sequence(spec.get("hosts"), f"{title(body)} hosts"):
+            for host in sequence(spec.get("hosts"), f"{title(body)} spec.hosts"):
                 name = hosts.resolved(str(host), namespace_of(body))
                 if "*" in name:
                     self._wild.append((name, body))
@@ -159,10 +159,10 @@ class Tables:
         for body, _ in self._candidates(self._hosts.fqdn(service), client.namespace):
             spec = mapping(body.get("spec"), title(body))
             for kind in ("tcp", "tls"):
-                for n, rule in enumerate(sequence(spec.get(kind), f"{title(body)} {kind}")):
+                for n, rule in enumerate(sequence(spec.get(kind), f"{title(body)} spec.{kind}")):
                     ports = {mapping(one, kind).get("port", port) for one in rule.get("match") or [{}]}
                     if port in ports:
-                        raise NotModelled(f"{title(body)} {kind}[{n}]", "routes of connections are not modelled")
+                        raise NotModelled(f"{title(body)} spec.{kind}[{n}]", "routes of connections are not modelled")
         return self._default_entry(client, service, port).action.targets[0]
 
     def _candidates(self, host: str, namespace: str) -> Iterator[tuple[Body, str]]:
@@ -183,20 +183,20 @@ class Tables:
             return
         for short in (f"{service.name}.{service.namespace}", f"{service.name}.{service.namespace}.svc"):
             for body in self._exact.get(short, ()):
-                raise NotModelled(f"{title(body)} hosts", f"{short} holds for callers who use just that name")
+                raise NotModelled(f"{title(body)} spec.hosts", f"{short} holds for callers who use just that name")
 
     def _entries(
         self, body: Body, client: Client, service: KubeService, port: int
     ) -> tuple[tuple[Entry, ...], tuple[tuple[str, str], ...], NotModelled | None]:
         where = title(body)
-        spec = only(body.get("spec"), _SPEC, f"{where} ")
+        spec = only(body.get("spec"), _SPEC, f"{where} spec")
         actions = Actions(self._hosts, self._destinations, client, port, self._default)
         authorities = self._hosts.authorities(service, port)
         entries: list[Entry] = []
         skipped: list[tuple[str, str]] = []
         certain, doubt = False, None
-        for n, rule in enumerate(sequence(spec.get("http"), f"{where} http")):
-            place = f"{where} http[{n}]"
+        for n, rule in enumerate(sequence(spec.get("http"), f"{where} spec.http")):
+            place = f"{where} spec.http[{n}]"
             matches_ = sequence(mapping(rule, place).get("match"), f"{place}.match")
             for m, match in enumerate(matches_ or [{}]):
                 one = f"{place}.match[{m}]" if matches_ else place

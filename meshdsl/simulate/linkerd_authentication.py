@@ -93,9 +93,9 @@ def _policy(policy: Body, objects: Objects) -> Grant:
     """All that it requires must hold; one that requires nothing lets everybody in (measured)."""
     where = title(policy)
     try:
-        spec = only(policy.get("spec"), ("targetRef", "requiredAuthenticationRefs"), f"{where} ")
-        target = only(spec.get("targetRef"), ("group", "kind", "name"), f"{where} targetRef")
-        given = sequence(spec.get("requiredAuthenticationRefs"), f"{where} requiredAuthenticationRefs")
+        spec = only(policy.get("spec"), ("targetRef", "requiredAuthenticationRefs"), f"{where} spec")
+        target = only(spec.get("targetRef"), ("group", "kind", "name"), f"{where} spec.targetRef")
+        given = sequence(spec.get("requiredAuthenticationRefs"), f"{where} spec.requiredAuthenticationRefs")
         _check(target, given, where)
         required = [_required(one, policy, objects) for one in given]
     except NotModelled as error:
@@ -107,10 +107,10 @@ def _policy(policy: Body, objects: Objects) -> Grant:
 def _check(target: Body, given: Sequence[Any], where: str) -> None:
     """What the webhook refuses: a target without its group, more than one authentication of a kind."""
     if not target.get("group") and target.get("kind") != "Namespace":
-        raise NotModelled(f"{where} targetRef.group", "without it the mesh refuses the policy")
+        raise NotModelled(f"{where} spec.targetRef.group", "without it the mesh refuses the policy")
     networks = sum(one.get("kind") == "NetworkAuthentication" for one in given)
     if networks > 1 or len(given) - networks > 1:
-        raise NotModelled(f"{where} requiredAuthenticationRefs", "more than one of a kind is refused by the mesh")
+        raise NotModelled(f"{where} spec.requiredAuthenticationRefs", "more than one of a kind is refused by the mesh")
 
 
 def _all(required: Sequence[Grant]) -> Admits:
@@ -130,7 +130,7 @@ def _all(required: Sequence[Grant]) -> Admits:
 
 
 def _required(reference: Any, policy: Body, objects: Objects) -> Grant:
-    where = f"{title(policy)} requiredAuthenticationRefs"
+    where = f"{title(policy)} spec.requiredAuthenticationRefs"
     only(reference, ("group", "kind", "name", "namespace"), where)
     kind, name = reference.get("kind"), str(reference.get("name"))
     namespace = str(reference.get("namespace") or namespace_of(policy))
@@ -152,9 +152,9 @@ def _required(reference: Any, policy: Body, objects: Objects) -> Grant:
 def _networks(found: Body) -> Grant:
     """Everybody if all of IPv4 is among the networks (a cluster without it is none that is modelled)."""
     where = title(found)
-    spec = only(found.get("spec"), ("networks",), f"{where} ")
-    networks = sequence(spec.get("networks"), f"{where} networks")
-    return Grant(_addresses(networks, f"{where} networks"), where, _network_words(networks))
+    spec = only(found.get("spec"), ("networks",), f"{where} spec")
+    networks = sequence(spec.get("networks"), f"{where} spec.networks")
+    return Grant(_addresses(networks, f"{where} spec.networks"), where, _network_words(networks))
 
 
 def _network_words(networks: Sequence[Any]) -> str:
@@ -170,7 +170,7 @@ def _addresses(networks: Sequence[Any], where: str) -> Admits:
 
 def _mesh_tls(found: Body, objects: Objects) -> Grant:
     where = title(found)
-    spec = only(found.get("spec"), ("identities", "identityRefs"), f"{where} ")
+    spec = only(found.get("spec"), ("identities", "identityRefs"), f"{where} spec")
     if len(spec) != 1:
         raise NotModelled(where, "it has either identities or identityRefs (CRD)")
     patterns = list(_patterns(spec, namespace_of(found), objects.target, where))
@@ -198,13 +198,13 @@ def _identified(patterns: Sequence[str], where: str, target: Linkerd) -> Grant:
 def _patterns(spec: Body, namespace: str, target: Linkerd, where: str) -> Iterator[str]:
     yield from map(str, spec.get("identities") or ())
     for one in spec.get("identityRefs") or ():
-        only(one, ("group", "kind", "name", "namespace"), f"{where} identityRefs")
+        only(one, ("group", "kind", "name", "namespace"), f"{where} spec.identityRefs")
         if one.get("kind") == "ServiceAccount":
             yield _identity(str(one.get("name")), str(one.get("namespace") or namespace), target)
         elif one.get("kind") == "Namespace" and "namespace" not in one:
             yield _identity("*", str(one.get("name") or namespace), target)
         else:
-            raise NotModelled(f"{where} identityRefs", f"{one.get('kind')} is refused by the mesh")
+            raise NotModelled(f"{where} spec.identityRefs", f"{one.get('kind')} is refused by the mesh")
 
 
 # -------------------------------------------------------------------------------------------------- ServerAuthorization
@@ -216,12 +216,12 @@ def authorizations(objects: Objects, server: Body) -> Iterator[Grant]:
     for one in objects.authorizations.get(namespace_of(server), ()):
         where = title(one)
         try:
-            spec = only(one.get("spec"), ("server", "client"), f"{where} ")
-            chosen = only(spec.get("server"), ("name", "selector"), f"{where} server")
+            spec = only(one.get("spec"), ("server", "client"), f"{where} spec")
+            chosen = only(spec.get("server"), ("name", "selector"), f"{where} spec.server")
             if "name" in chosen:
                 mine = chosen["name"] == name_of(server)
             else:
-                mine = selects(chosen.get("selector"), labels, f"{where} server.selector")
+                mine = selects(chosen.get("selector"), labels, f"{where} spec.server.selector")
             if mine:
                 yield _client(spec.get("client"), one, objects)
         except NotModelled as error:
@@ -231,27 +231,27 @@ def authorizations(objects: Objects, server: Body) -> Iterator[Grant]:
 def _client(given: Any, authorization: Body, objects: Objects) -> Grant:
     """Networks *and* an authentication; without networks, those of the cluster (unlike an AuthorizationPolicy)."""
     where = title(authorization)
-    client = only(given, ("networks", "unauthenticated", "meshTLS"), f"{where} client")
+    client = only(given, ("networks", "unauthenticated", "meshTLS"), f"{where} spec.client")
     networks = client.get("networks") or ()
     if networks:
-        near = Grant(_addresses(networks, f"{where} client.networks"), where, _network_words(networks))
+        near = Grant(_addresses(networks, f"{where} spec.client.networks"), where, _network_words(networks))
     else:
-        near = by_default("cluster-unauthenticated", f"{where} client.networks")
+        near = by_default("cluster-unauthenticated", f"{where} spec.client.networks")
     if client.get("unauthenticated"):
         return Grant(near.admits, where, near.text)
     tls = only(
-        client.get("meshTLS"), ("unauthenticatedTLS", "identities", "serviceAccounts"), f"{where} client.meshTLS"
+        client.get("meshTLS"), ("unauthenticatedTLS", "identities", "serviceAccounts"), f"{where} spec.client.meshTLS"
     )
     if tls.get("unauthenticatedTLS"):
         who = Grant(_is_meshed, where, "callers by TLS")
     else:
         patterns = [*map(str, tls.get("identities") or ())]
         for one in tls.get("serviceAccounts") or ():
-            account = mapping(one, f"{where} client.meshTLS.serviceAccounts")
+            account = mapping(one, f"{where} spec.client.meshTLS.serviceAccounts")
             of = str(account.get("namespace") or namespace_of(authorization))
             patterns.append(_identity(str(account.get("name")), of, objects.target))
         if not patterns:
-            raise NotModelled(f"{where} client", "it names nobody, and the mesh refuses it")
+            raise NotModelled(f"{where} spec.client", "it names nobody, and the mesh refuses it")
         who = _identified(patterns, where, objects.target)
     return Grant(_all((near, who)), where, f"{who.text} and {near.text}")
 

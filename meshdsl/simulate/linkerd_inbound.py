@@ -82,15 +82,15 @@ class Listener:
             self._read_server(self.server, names)
 
     def _read_server(self, server: Body, names: Sequence[str]) -> None:
-        spec = only(server.get("spec"), _SPEC, f"{title(server)} ")
+        spec = only(server.get("spec"), _SPEC, f"{title(server)} spec")
         protocol = str(spec.get("proxyProtocol") or "unknown")
         if protocol not in _REQUESTS | _BYTES:
-            raise NotModelled(f"{title(server)} proxyProtocol", f"{protocol} is refused by the mesh")
+            raise NotModelled(f"{title(server)} spec.proxyProtocol", f"{protocol} is refused by the mesh")
         namespace = self._namespace
         self.sees_requests = protocol in _REQUESTS
         self._takes_bytes = protocol not in _NO_BYTES
         self.everywhere = [
-            by_default(str(spec.get("accessPolicy") or "deny"), f"{title(server)} accessPolicy"),
+            by_default(str(spec.get("accessPolicy") or "deny"), f"{title(server)} spec.accessPolicy"),
             *grants_on(self._objects, namespace, *SERVER, name_of(server)),
             *grants_on(self._objects, namespace, "", "namespace", namespace),
             *authorizations(self._objects, server),
@@ -250,13 +250,13 @@ def _server(objects: Objects, target: Target) -> Body | None:
     labels = dict(pod)
     for one in objects.servers_near(namespace, pod):
         spec = one.get("spec") or {}
-        where = f"{title(one)} podSelector"
+        where = f"{title(one)} spec.podSelector"
         if "podSelector" not in spec or not selects(spec["podSelector"], labels, where):
             continue
         same = _is_same(objects, target, spec.get("port"))
         if same is None and spec.get("port") not in beside:
             raise NotModelled(
-                f"{title(one)} port", f"whether {spec.get('port')} is port {port} of the pods is not known"
+                f"{title(one)} spec.port", f"whether {spec.get('port')} is port {port} of the pods is not known"
             )
         if same:
             return one

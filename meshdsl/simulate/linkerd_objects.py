@@ -170,18 +170,18 @@ class Objects:
         kind, namespace, name = str(body.get("kind")), namespace_of(body), name_of(body)
         spec = mapping(body.get("spec"), title(body))
         if kind == "Server":
-            selector = mapping(spec.get("podSelector"), f"{title(body)} podSelector")
-            labels = mapping(selector.get("matchLabels"), f"{title(body)} podSelector.matchLabels")
+            selector = mapping(spec.get("podSelector"), f"{title(body)} spec.podSelector")
+            labels = mapping(selector.get("matchLabels"), f"{title(body)} spec.podSelector.matchLabels")
             self.servers.setdefault(namespace, Selecting()).add(labels.items(), body)
         elif kind == "AuthorizationPolicy":
-            reference = mapping(spec.get("targetRef"), f"{title(body)} targetRef")
+            reference = mapping(spec.get("targetRef"), f"{title(body)} spec.targetRef")
             self.policies.setdefault((namespace, *_target(reference)), []).append(body)
         elif kind == "ServerAuthorization":
             self.authorizations.setdefault(namespace, []).append(body)
         elif kind in ("MeshTLSAuthentication", "NetworkAuthentication"):
             self.authentications[kind, namespace, name] = body
         elif kind == "HTTPLocalRateLimitPolicy":
-            reference = mapping(spec.get("targetRef"), f"{title(body)} targetRef")
+            reference = mapping(spec.get("targetRef"), f"{title(body)} spec.targetRef")
             self.limits.setdefault((namespace, str(reference.get("name"))), []).append(body)
         elif kind not in _ELSEWHERE:
             raise NotModelled(title(body), "objects of this kind are not modelled")

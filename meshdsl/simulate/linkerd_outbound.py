@@ -184,7 +184,7 @@ def _way_to(objects: Objects, service: KubeService, number: int, namespace: str)
     if spec.get("clusterIP") == "None":
         return Always(called.plain(), "the Service is headless: calls go to pods, and no route counts", where)
     if spec.get("type") == "ExternalName":
-        raise NotModelled(f"{where} type", "an ExternalName is not modelled")
+        raise NotModelled(f"{where} spec.type", "an ExternalName is not modelled")
     said = _app_protocol(spec, number)
     profile = profile_of(objects, service, number, namespace)
     routes = _attached(objects, service, number, namespace)
@@ -275,7 +275,7 @@ def _of_routes(called: Called, found: Sequence[Attached], protocol: str, namespa
         for n, rule in enumerate((one.body.get("spec") or {}).get("rules") or ()):
             if is_all_zero(rule):
                 why = "all weights are 0: the caller's proxy panics, and keeps what it was told before"
-                raise NotModelled(f"{title(one.body)} rules[{n}].backendRefs", why)
+                raise NotModelled(f"{title(one.body)} spec.rules[{n}].backendRefs", why)
     return Routed(Table((one.body for one in found), _names(called, namespace)), called)
 
 

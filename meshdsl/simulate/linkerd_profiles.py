@@ -49,11 +49,11 @@ class Profile:
         self, objects: Objects, service: KubeService, port: int, profile: Body | None, split: Body | None
     ) -> None:
         self.where = title(split if profile is None and split is not None else profile or {})
-        spec = only((profile or {}).get("spec"), _SPEC, f"{self.where} ")
-        self.opaque = str(port) in (mapping(spec.get("opaquePorts"), f"{self.where} opaquePorts"))
+        spec = only((profile or {}).get("spec"), _SPEC, f"{self.where} spec")
+        self.opaque = str(port) in (mapping(spec.get("opaquePorts"), f"{self.where} spec.opaquePorts"))
         self._routes = [
-            _route(one, f"{self.where} routes[{n}]")
-            for n, one in enumerate(sequence(spec.get("routes"), f"{self.where} routes"))
+            _route(one, f"{self.where} spec.routes[{n}]")
+            for n, one in enumerate(sequence(spec.get("routes"), f"{self.where} spec.routes"))
         ]
         given: list[tuple[str, int, Any, str]] = _overrides(spec, service, port, objects, self.where)
         if split is not None:
@@ -116,10 +116,10 @@ def _split(split: Body, port: int) -> list[tuple[str, int, Any, str]]:
     """The backends of a TrafficSplit, which are of its own namespace, on the port that is called."""
     where = title(split)
     namespace = str((split.get("metadata") or {}).get("namespace") or "")
-    spec = only(split.get("spec"), ("service", "backends"), f"{where} ")
+    spec = only(split.get("spec"), ("service", "backends"), f"{where} spec")
     found = []
-    for n, one in enumerate(sequence(spec.get("backends"), f"{where} backends")):
-        place = f"{where} backends[{n}]"
+    for n, one in enumerate(sequence(spec.get("backends"), f"{where} spec.backends")):
+        place = f"{where} spec.backends[{n}]"
         only(one, ("service", "weight"), place)
         found.append((f"{namespace}/{one.get('service')}", port, one.get("weight", 0), place))
     return found
@@ -131,8 +131,8 @@ def _overrides(
     """``dstOverrides``: authorities ``name.namespace.svc.<domain>``, with a port or for the one that is called."""
     found = []
     pattern = rf"([^.:]+)\.([^.:]+)\.svc\.{re.escape(objects.target.cluster_domain)}\.?(?::([0-9]+))?"
-    for n, one in enumerate(sequence(spec.get("dstOverrides"), f"{where} dstOverrides")):
-        place = f"{where} dstOverrides[{n}]"
+    for n, one in enumerate(sequence(spec.get("dstOverrides"), f"{where} spec.dstOverrides")):
+        place = f"{where} spec.dstOverrides[{n}]"
         only(one, ("authority", "weight"), place)
         name = re.fullmatch(pattern, str(one.get("authority")))
         if name is None:

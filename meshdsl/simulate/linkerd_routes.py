@@ -114,10 +114,10 @@ class Table:
 
     def _add(self, body: Body) -> None:
         spec = mapping(body.get("spec"), title(body))
-        only(spec, _SPEC_FIELDS, f"{title(body)} ")
+        only(spec, _SPEC_FIELDS, f"{title(body)} spec")
         grpc = body.get("kind") == "GRPCRoute"
         route = _grpc_route(body) if grpc else route_of(body, searched)
-        hosts = tuple(str(one) for one in sequence(spec.get("hostnames"), f"{title(body)} hostnames"))
+        hosts = tuple(str(one) for one in sequence(spec.get("hostnames"), f"{title(body)} spec.hostnames"))
         for rule in route.rules:
             for match in rule.matches:
                 self.candidates.append((_grpc_candidate if grpc else _candidate)(route, rule, match, hosts))
@@ -165,7 +165,9 @@ class Table:
         names = (said.partition(":")[0],) if said is not None else self.names if request.by_name else ("",)
         fits = {max(filter(None, (_host_fits(host, name) for host in hosts)), default=None) for name in names}
         if len(fits) > 1:
-            raise NotModelled(f"{one.route.where} hostnames", "it depends on the name by which the service is called")
+            raise NotModelled(
+                f"{one.route.where} spec.hostnames", "it depends on the name by which the service is called"
+            )
         return fits.pop()
 
 
@@ -191,8 +193,10 @@ def is_there(route: Body) -> bool:
     Raises:
         NotModelled: the route was changed after it was made, so that an older version of it may still hold (measured).
     """
-    for n, rule in enumerate(sequence(mapping(route.get("spec"), title(route)).get("rules"), f"{title(route)} rules")):
-        where = f"{title(route)} rules[{n}]"
+    for n, rule in enumerate(
+        sequence(mapping(route.get("spec"), title(route)).get("rules"), f"{title(route)} spec.rules")
+    ):
+        where = f"{title(route)} spec.rules[{n}]"
         for one in sequence(mapping(rule, where).get("filters"), f"{where}.filters"):
             kind = mapping(one, f"{where}.filters").get("type")
             if kind not in _FILTERS:
@@ -260,7 +264,7 @@ def _grpc_route(body: Body) -> Route:
     where = title(body)
     rules = []
     for n, one in enumerate(sequence(mapping(body.get("spec"), where).get("rules"), where)):
-        place = f"{where} rules[{n}]"
+        place = f"{where} spec.rules[{n}]"
         given = sequence(mapping(one, place).get("matches"), place) or ({},)
         rules.append(Rule(place, one, tuple(_grpc_match(m, f"{place}.matches[{k}]") for k, m in enumerate(given))))
     return Route(body, parents_of(body), tuple(rules))

@@ -248,8 +248,8 @@ class Reason:
     Attributes:
         stage: the part of the way it belongs to.
         text: a sentence without its full stop: what was looked at, and what came of it.
-        where: ``policies/api.py:12`` of a plan, ``VirtualService prod/api http[2].match[0]`` of a mesh; empty where
-            nobody wrote it down.
+        where: ``policies/api.py:12`` of a plan, ``VirtualService prod/api spec.http[2].match[0]`` of a mesh; empty
+            where nobody wrote it down.
         holds: True if it decided or matched, False if it was passed over, None where that is no question.
         parts: the steps below it.
     """
@@ -298,7 +298,7 @@ class NotModelled(Exception):
     """An object says something that a reading does not know. It is never skipped: the answer is unknown.
 
     Args:
-        where: the object and the field, such as ``"VirtualService prod/api http[0].corsPolicy"``.
+        where: the object and the field, such as ``"VirtualService prod/api spec.http[0].corsPolicy"``.
         why: what is not known, as a sentence without its full stop.
     """
 

@@ -500,7 +500,7 @@ def test_a_filter_that_is_not_modelled_costs_the_requests_of_its_rule() -> None:
     strange = {"matches": [path("/a")], "filters": [{"type": "ExtensionRef"}], "backendRefs": [to()]}
     reading = bound(http_route(strange, at("v2", path("/"))))
     answer = reading.answer(get("/a"))
-    assert answer.unknown == ("HTTPRoute prod/api rules[0].filters[0]: a filter ExtensionRef is not modelled",)
+    assert answer.unknown == ("HTTPRoute prod/api spec.rules[0].filters[0]: a filter ExtensionRef is not modelled",)
     assert seen(reading.answer(get("/b"))) == "v2"
 
 
@@ -547,11 +547,11 @@ def test_the_reasons_name_object_and_field_of_each_step() -> None:
     for line in (
         "mTLS as prod/web to the waypoint @ ",
         "it passes the waypoint prod/waypoint @ Service prod/api metadata.labels[istio.io/use-waypoint]",
-        "the waypoint prod/waypoint: an ALLOW rule lets it in @ AuthorizationPolicy prod/gets rules[0]",
-        "passed over: it asks that path is /a or below it @ HTTPRoute prod/api rules[0]",
-        "this rule takes it: every request @ HTTPRoute prod/api rules[1].matches[0]",
-        "timeout of 5s @ HTTPRoute prod/api rules[1].timeouts",
-        "ztunnel before pods of prod on port 8080: an ALLOW rule lets it in @ AuthorizationPolicy prod/fence rules[0]",
+        "the waypoint prod/waypoint: an ALLOW rule lets it in @ AuthorizationPolicy prod/gets spec.rules[0]",
+        "passed over: it asks that path is /a or below it @ HTTPRoute prod/api spec.rules[0]",
+        "this rule takes it: every request @ HTTPRoute prod/api spec.rules[1].matches[0]",
+        "timeout of 5s @ HTTPRoute prod/api spec.rules[1].timeouts",
+        "ztunnel before pods of prod on port 8080: an ALLOW rule lets it in @ AuthorizationPolicy prod/fence spec.rules[0]",
     ):
         assert line in lines, "\n".join(lines)
     dropped = ambient(policy(rule(to={"methods": ["GET"]}))).answer(get(), explain=True)

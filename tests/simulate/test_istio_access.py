@@ -324,8 +324,8 @@ def test_a_token_is_looked_at_where_a_policy_asks_for_it() -> None:
         (body("Sidecar", {"egress": [{"hosts": ["./*"]}]}), "Sidecar prod/api", {}),
         (body("ServiceEntry", {"hosts": [HOST]}), "ServiceEntry prod/api", {}),
         (body("HTTPRoute", {"parentRefs": [{"group": "", "kind": "Service", "name": "api"}]}), "HTTPRoute prod/api", {}),
-        (virtual_service(tcp=[{"route": []}], hosts=["api"]), "VirtualService prod/api tcp[0]", {"port": 90, "method": ""}),
-        (policy(action="NOSUCH"), "AuthorizationPolicy prod/api action", {}),
+        (virtual_service(tcp=[{"route": []}], hosts=["api"]), "VirtualService prod/api spec.tcp[0]", {"port": 90, "method": ""}),
+        (policy(action="NOSUCH"), "AuthorizationPolicy prod/api spec.action", {}),
     ],
     ids=lambda one: one if isinstance(one, str) else "",
 )  # fmt: skip
@@ -385,12 +385,12 @@ def test_the_reasons_name_object_and_field_of_each_step() -> None:
     lines = why(answer).splitlines()
     for line in (
         "mTLS as prod/web @ ",
-        "mTLS alone is taken @ PeerAuthentication prod/default mtls",
-        "passed over: it asks that header x-canary is true @ VirtualService prod/api http[0]",
-        "this rule takes it: every request @ VirtualService prod/api http[1]",
-        "timeout of 5s @ VirtualService prod/api http[1].timeout",
+        "mTLS alone is taken @ PeerAuthentication prod/default spec.mtls",
+        "passed over: it asks that header x-canary is true @ VirtualService prod/api spec.http[0]",
+        "this rule takes it: every request @ VirtualService prod/api spec.http[1]",
+        "timeout of 5s @ VirtualService prod/api spec.http[1].timeout",
         "subsets, limits and ejection are read here @ DestinationRule prod/api",
-        "pods of prod on port 8080: an ALLOW rule lets it in @ AuthorizationPolicy prod/api rules[0]",
+        "pods of prod on port 8080: an ALLOW rule lets it in @ AuthorizationPolicy prod/api spec.rules[0]",
     ):
         assert line in lines, "\n".join(lines)
     denied = reading.answer(get(method="POST"), explain=True)

@@ -335,7 +335,7 @@ def test_a_limit_of_0_is_none_and_a_counter_of_0_is_off() -> None:
 def test_what_is_not_known_of_a_destination_rule_is_named() -> None:
     answer = istio(destination_rule(trafficPolicy={"tunnel": {"targetHost": "x"}})).answer(get())
     assert answer.verdict is Verdict.UNKNOWN
-    assert answer.unknown == ("DestinationRule prod/api trafficPolicy.tunnel: this field is not modelled",)
+    assert answer.unknown == ("DestinationRule prod/api spec.trafficPolicy.tunnel: this field is not modelled",)
 
 
 # ------------------------------------------------------------------------------------------------- what a rule does
@@ -427,7 +427,7 @@ def test_a_cors_policy_is_about_requests_with_an_origin() -> None:
 def test_an_unknown_field_of_a_rule_costs_the_requests_that_the_rule_takes() -> None:
     strange = {"match": [{"uri": {"exact": "/a"}}], "route": [to()], "delegate": {"name": "x"}}
     answer = istio(virtual_service(strange, {"route": [to()]})).answer(get("/a"))
-    assert answer.unknown == ("VirtualService prod/api http[0].delegate: this field is not modelled",)
+    assert answer.unknown == ("VirtualService prod/api spec.http[0].delegate: this field is not modelled",)
     assert seen(istio(virtual_service(strange, {"route": [to()]})).answer(get("/b"))) == "api"
 
 

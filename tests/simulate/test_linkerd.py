@@ -109,7 +109,7 @@ def test_an_exact_host_wins_before_a_suffix_and_a_route_without_hosts() -> None:
 
 def test_a_host_that_only_some_names_of_the_service_have_is_not_known_without_the_host() -> None:
     answer = read([route(V1, hostnames=["demo"])]).answer(get())
-    assert "HTTPRoute default/r hostnames" in unknown(answer)
+    assert "HTTPRoute default/r spec.hostnames" in unknown(answer)
     assert asked([route(V1, hostnames=["elsewhere.example"])]) == "404"
 
 
@@ -677,31 +677,31 @@ def test_a_pod_that_no_service_declares_is_asked_by_itself() -> None:
     [
         (
             [route(rule(to("v1"), matches=[path("/a", cookies=[1])]), V2)],
-            (get("/a"), "HTTPRoute default/r rules[0].matches[0].cookies"),
+            (get("/a"), "HTTPRoute default/r spec.rules[0].matches[0].cookies"),
             get("/b"),
         ),
         (
             [route(rule(to("v1"), matches=[path("/a")], mirrors=[]), V2)],
-            (get("/a"), "HTTPRoute default/r rules[0].mirrors"),
+            (get("/a"), "HTTPRoute default/r spec.rules[0].mirrors"),
             get("/b"),
         ),
         (
             [route(rule({**to("v1"), "zone": "a"}, matches=[path("/a")]), V2)],
-            (get("/a"), "HTTPRoute default/r rules[0].backendRefs[0].zone"),
+            (get("/a"), "HTTPRoute default/r spec.rules[0].backendRefs[0].zone"),
             get("/b"),
         ),
         (
             [route(rule(to("v1"), matches=[path("/(?=a)a", "RegularExpression")]), V2)],
-            (get("/a"), "HTTPRoute default/r rules[0].matches[0].path"),
+            (get("/a"), "HTTPRoute default/r spec.rules[0].matches[0].path"),
             get("/a", port=90),
         ),
         (
             [server(), policy(WHO, strict=True), identities("*")],
-            (get(), "AuthorizationPolicy default/p strict"),
+            (get(), "AuthorizationPolicy default/p spec.strict"),
             get(port=90),
         ),
-        ([server(mode="x")], (get(), "Server default/srv mode"), get(port=90)),
-        ([server(proxyProtocol="HTTP/3")], (get(), "Server default/srv proxyProtocol"), get(port=90)),
+        ([server(mode="x")], (get(), "Server default/srv spec.mode"), get(port=90)),
+        ([server(proxyProtocol="HTTP/3")], (get(), "Server default/srv spec.proxyProtocol"), get(port=90)),
         (
             [made("CircuitBreakerPolicy", "c", {})],
             (get(), "CircuitBreakerPolicy default/c"),
@@ -774,11 +774,11 @@ def test_the_reasons_name_the_rule_that_took_it_and_why_others_did_not() -> None
     found = explained([route(*rules, annotations=said), route(V1, name="young")], get("/a/b"))
     told = {one.where: one.text for one in found if one.stage is Stage.ROUTE and not one.parts}
     assert told == {
-        "HTTPRoute default/r rules[0].matches[0]": "matches, and is less specific",
-        "HTTPRoute default/r rules[1].matches[0]": "matches, and nothing that matches is more specific",
-        "HTTPRoute default/r rules[2].matches[0]": "does not match: it asks that path is /c or below it",
-        "HTTPRoute default/r rules[3].matches[0]": "matches, and is as specific, but its rule stands later",
-        "HTTPRoute default/young rules[0].matches[0]": "matches, and is less specific",
+        "HTTPRoute default/r spec.rules[0].matches[0]": "matches, and is less specific",
+        "HTTPRoute default/r spec.rules[1].matches[0]": "matches, and nothing that matches is more specific",
+        "HTTPRoute default/r spec.rules[2].matches[0]": "does not match: it asks that path is /c or below it",
+        "HTTPRoute default/r spec.rules[3].matches[0]": "matches, and is as specific, but its rule stands later",
+        "HTTPRoute default/young spec.rules[0].matches[0]": "matches, and is less specific",
     }
     texts = {one.text: one.where for one in found}
     assert texts["the answer must be complete within 1s, all tries together"] == "HTTPRoute default/r"
@@ -796,7 +796,7 @@ def test_the_reasons_name_the_server_and_the_policies_that_decide() -> None:
         verb = "lets the caller in" if holds else "does not let the caller in"
         assert told["AuthorizationPolicy default/p"].startswith(f"{verb}: identities client.default")
         assert "there is no NetworkAuthentication default/all" in told["AuthorizationPolicy default/gone"]
-        assert told["Server default/srv accessPolicy"] == "does not let the caller in: deny: nobody"
+        assert told["Server default/srv spec.accessPolicy"] == "does not let the caller in: deny: nobody"
 
 
 @pytest.mark.parametrize(
@@ -903,7 +903,10 @@ def test_the_inventory_has_the_services_among_the_objects() -> None:
         ),
         ([service(spec={"type": "ExternalName"})], "an ExternalName is not modelled"),
         ([made("ServiceMirror", "x", group="linkerd.io/v1")], "ServiceMirror default/x"),
-        ([{**route(V1), "spec": {"parentRefs": route(V1)["spec"]["parentRefs"], "odd": 1}}], "HTTPRoute default/r odd"),
+        (
+            [{**route(V1), "spec": {"parentRefs": route(V1)["spec"]["parentRefs"], "odd": 1}}],
+            "HTTPRoute default/r spec.odd",
+        ),
         ([profile(routes=[{"name": "x", "condition": {"pathRegex": "(?=x)"}}])], "pathRegex"),
         ([*workloads()[:1], *workloads(annotations={"config.linkerd.io/default-inbound-policy": "deny"})], "several"),
     ],

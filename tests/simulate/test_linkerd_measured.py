@@ -292,7 +292,7 @@ def test_two_backends_all_weights_0_the_proxy_panics() -> None:
     for asked in ("/a", "/b"):
         answer = reading.answer(get(asked))
         assert seen(answer) == "unknown"
-        assert answer.unknown[0].startswith("HTTPRoute default/r rules[0].backendRefs: all weights are 0")
+        assert answer.unknown[0].startswith("HTTPRoute default/r spec.rules[0].backendRefs: all weights are 0")
     assert seen(reading.answer(get(service="default/v1"))) == "v1"
 
 
