@@ -190,18 +190,19 @@ def quantity(value: str) -> str:
     return value
 
 
-def path_text(value: str) -> str:
+def path_text(value: str, given: str = "") -> str:
     """A literal URL path: it starts with ``/`` and has no query, no empty, ``.`` or ``..`` segment, no ``*``.
 
     The same rules as Gateway API's validation of ``HTTPPathMatch`` (``apis/v1/httproute_types.go``), so that what is
-    compared is what every proxy sees after normalisation.
+    compared is what every proxy sees after normalisation. ``given`` is what was written, where that has more to it.
     """
+    shown = given or value
     if not value.startswith("/") or len(value) > 1024 or _PATH_CHARACTERS.fullmatch(value) is None:
-        raise ValueError(f"a path starts with '/' and has no query, space or '*' in it, not {value!r}")
+        raise ValueError(f"a path starts with '/' and has no query, space or '*' in it, not {shown!r}")
     if "//" in value or any(segment in (".", "..") for segment in value.split("/")):
-        raise ValueError(f"a path has no '//', '/./' or '/../' in it (proxies normalise them away), not {value!r}")
+        raise ValueError(f"a path has no '//', '/./' or '/../' in it (proxies normalise them away), not {shown!r}")
     if "%2f" in value.lower() or re.search(r"%(?![0-9A-Fa-f]{2})", value):
-        raise ValueError(f"a path has no encoded slash and no stray '%', not {value!r}")
+        raise ValueError(f"a path has no encoded slash and no stray '%', not {shown!r}")
     return value
 
 

@@ -26,6 +26,16 @@ def declared() -> dict[str, str]:
     }
 
 
+def test_a_path_that_is_none_is_told_as_it_was_written() -> None:
+    with pytest.raises(meshdsl.PolicyError, match=r"not 'v1/\*'"):
+        meshdsl.Allow("prod/api", callers=meshdsl.Anyone.in_mesh(), paths=("v1/*",))
+
+
+def test_codes_that_a_target_accepts_are_a_tuple() -> None:
+    with pytest.raises(ValueError, match="accept is a tuple of codes"):
+        meshdsl.Istio(accept="MESH512")  # type: ignore[arg-type]
+
+
 def test_what_type_checkers_see_is_what_is_imported_and_listed() -> None:
     assert declared() == meshdsl._HOME_OF
     assert sorted(declared()) == meshdsl.__all__

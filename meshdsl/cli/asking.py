@@ -13,8 +13,9 @@ _EXISTING = click.Path(exists=True)
 
 
 @click.command(
+    short_help="Say who can call what.",
     epilog="\b\nExample:\n  meshdsl access --to prod/api\n  meshdsl access --from outside --cluster istio\n"
-    "  meshdsl access --matrix --by service --format html --output access.html\n"
+    "  meshdsl access --matrix --by service --format html --output access.html\n",
 )
 @click.argument("path", type=_EXISTING, required=False)
 @click.option("--to", metavar="NAMESPACE/SERVICE", help="Who can call this service, or NAMESPACE/* for what else runs.")
@@ -52,7 +53,8 @@ def access(
 
 
 @click.command(
-    epilog="\b\nExample:\n  meshdsl graph --format svg --output mesh.svg\n  meshdsl graph --service prod/api\n"
+    short_help="Draw who may call whom.",
+    epilog="\b\nExample:\n  meshdsl graph --format svg --output mesh.svg\n  meshdsl graph --service prod/api\n",
 )
 @click.argument("path", type=_EXISTING, required=False)
 @click.option("--namespace", metavar="NAMESPACE", help="Only what is in it, with whom it is connected.")

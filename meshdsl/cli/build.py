@@ -213,7 +213,7 @@ def _write(console: Console, found: Project, built: list[Built], counts: Counts,
         counts.removed += len(done.removed)
         for verb, paths in (("wrote", done.written), ("removed", done.removed)):
             for path in paths:
-                console.detail(f"{verb} {folder / path}")
+                console.detail(f"{verb} {os.path.relpath(folder / path)}")
     for folder, _ in _former_clusters(found):
         shown = _shown(found, folder)
         console.note(f"{shown} belongs to no configured cluster: delete it, or add the cluster")
@@ -289,7 +289,7 @@ def _line(counts: Counts, late: tuple[Diagnostic, ...], seconds: float, *, check
         stale = counts.written + counts.removed
         advice = f"{_files(stale)} out of date: run `meshdsl build` and commit what it writes" if stale else ""
         return f"Checked {made}: {advice or _number(len(late), 'finding')}, in {seconds:.1f} s"
-    files = f"{_files(counts.written)} written, {counts.unchanged} unchanged, {counts.removed} removed"
+    files = f"{_files(counts.written)} written, {counts.unchanged:,} unchanged, {counts.removed:,} removed"
     return f"Checked {made}: up to date, in {seconds:.1f} s" if check else f"Built {made}: {files} in {seconds:.1f} s"
 
 

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 _EXISTING = click.Path(exists=True)
 
 
-@click.command(epilog="\b\nExample:\n  meshdsl build --cluster istio --script > apply.sh\n")
+@click.command(
+    short_help="Compile the policies.",
+    epilog="\b\nExample:\n  meshdsl build --cluster istio --script > apply.sh\n",
+)
 @click.argument("path", type=_EXISTING, required=False)
 @clusters
 @click.option("--out", metavar="DIR", help="Where to write, or '-' for one YAML stream of one cluster.")
@@ -46,8 +49,9 @@ def build(
 
 
 @click.command(
+    short_help="Show what would change, and what that means.",
     epilog=f"\b\nRisks:\n  {RISKS}\n\n\b\nExample:\n"
-    "  meshdsl diff --against git:HEAD --fail-on widened-access,weakened-mtls\n"
+    "  meshdsl diff --against git:HEAD --fail-on widened-access,weakened-mtls\n",
 )
 @click.argument("path", type=_EXISTING, required=False)
 @clusters
@@ -81,7 +85,8 @@ def diff(
 
 
 @click.command(
-    epilog="\b\nExample:\n  meshdsl trace --from prod/web --to prod/api GET '/items?page=2' -H 'x-canary: true'\n"
+    short_help="Say what happens to a request.",
+    epilog="\b\nExample:\n  meshdsl trace --from prod/web --to prod/api GET '/items?page=2' -H 'x-canary: true'\n",
 )
 @click.argument("method", required=False, default="")
 @click.argument("url", metavar="PATH", required=False, default="")
@@ -131,8 +136,9 @@ def trace(
 
 
 @click.command(
+    short_help="Explain a service, a code or a kind of policy.",
     epilog="\b\nExample:\n  meshdsl explain prod/api --cluster istio\n  meshdsl explain MESH512\n"
-    "  meshdsl explain Canary\n"
+    "  meshdsl explain Canary\n",
 )
 @click.argument("subject", metavar="NAMESPACE/SERVICE|CODE|KIND", required=False)
 @click.argument("path", type=_EXISTING, required=False)
@@ -166,7 +172,9 @@ def explain(
     return run(console, subject, Choice(path, clusters, target))
 
 
-@click.command(epilog="\b\nExample:\n  meshdsl support --format markdown > support.md\n")
+@click.command(
+    short_help="Show what each mesh can do.", epilog="\b\nExample:\n  meshdsl support --format markdown > support.md\n"
+)
 @click.option("--format", type=click.Choice(("text", "markdown", "json")), default="text", show_default=True)
 @verbosity
 @click.pass_obj
@@ -178,7 +186,7 @@ def support(console: Console, format: TableFormat) -> int:
     return 0
 
 
-@click.command(epilog="\b\nExample:\n  meshdsl init shop\n")
+@click.command(short_help="Make a small repository that works.", epilog="\b\nExample:\n  meshdsl init shop\n")
 @click.argument("directory", type=click.Path(), default=".")
 @verbosity
 @click.pass_obj

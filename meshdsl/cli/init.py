@@ -6,6 +6,7 @@ It asks nothing and overwrites nothing: if any of its files exists, it writes no
 from __future__ import annotations
 
 import re
+import shlex
 from importlib.resources import files as resources
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def init(console: Console, path: str) -> int:
         raise OutputError(
             [Diagnostic("MESH082", f"{error.filename}: {error.strerror}", help="choose a folder that can be written")]
         ) from error
-    where = "" if directory == Path() else f"cd {directory} && "
+    where = "" if directory == Path() else f"cd {shlex.quote(str(directory))} && "
     console.result(f"Made {len(texts)} files in {directory}; now: {where}meshdsl build")
     return 0
 

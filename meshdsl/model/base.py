@@ -134,13 +134,14 @@ def _by_name(kind: type[Declared], given: tuple[Any, ...], origin: Origin) -> di
     """The arguments that are given by position, by name."""
     names = kind._positional  # noqa: SLF001
     if len(given) > len(names):
+        most = f"{len(names)} argument{'s' * (len(names) != 1)}"
         shape = ", ".join((*names, "…"))
         others = ", ".join(name for name in _arguments(kind) if name not in names)
         raise PolicyError(
             [
                 Diagnostic(
                     "MESH201",
-                    f"{kind.__name__} takes {len(names)} argument(s) by position, not {len(given)}",
+                    f"{kind.__name__} takes {most} by position, not {len(given)}",
                     origin,
                     help=f"write {kind.__name__}({shape}) with the others by name: {others}",
                 )
@@ -183,6 +184,10 @@ def _diagnostic(kind: type[Declared], error: dict[str, Any], origin: Origin) -> 
     return Diagnostic(code, subject + message, origin, name, help=_describe(kind, name).removeprefix(": "))
 
 
+_SHOWN = 60
+"""Characters of a wrong value that a message repeats."""
+
+
 def _in_our_words(error: dict[str, Any]) -> str:
     """What pydantic says of a wrong value, with the way out of the mistakes that everyone makes."""
     given = error["input"]
@@ -193,7 +198,7 @@ def _in_our_words(error: dict[str, Any]) -> str:
         choices = {choice.lower(): choice for choice in re.findall(r"'([^']*)'", error["ctx"]["expected"])}
         close = get_close_matches(str(given).lower(), choices, 1, 0.6)
         return f"{message}, not {given!r}" + (f"; did you mean {choices[close[0]]!r}?" if close else "")
-    return message
+    return f"{message}, not {given!r}" if isinstance(given, int | float | str) and len(str(given)) < _SHOWN else message
 
 
 def _describe(kind: type[Declared], name: str) -> str:

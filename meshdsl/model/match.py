@@ -136,7 +136,7 @@ def _path(value: object) -> object:
         return value
     if not isinstance(value, str):
         raise ValueError(f'a path is "/a/b", "/a/*" or Regex("…"), not {describe(value)}')
-    path_text(value.removesuffix("*") if value.endswith("/*") else value)
+    path_text(value.removesuffix("*") if value.endswith("/*") else value, given=value)
     return value
 
 

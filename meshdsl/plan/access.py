@@ -94,7 +94,7 @@ class _Resolved:
         if anyone is not None and (accounts or namespaces):
             self._report(
                 "MESH340",
-                f"{type(rule).__name__} names callers beside {anyone.value.replace('-', ' ')}",
+                f"{type(rule).__name__} names callers beside Anyone.{anyone.name.lower()}()",
                 rule,
                 "callers",
                 "anyone includes them, so the names would say nothing",

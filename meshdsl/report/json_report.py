@@ -41,7 +41,7 @@ def diagnostic_json(finding: Finding) -> Mapping[str, Json]:
     if where is not None:
         place = {
             "file": finding.file,
-            "line": where.line,
+            "line": where.line or None,
             "column": where.column or None,
             "end_line": where.end_line or None,
             "end_column": where.end_column or None,

@@ -73,7 +73,11 @@ def _sentences(finding: Finding) -> list[str]:
     found = finding.diagnostic
     parts = [found.message, found.reason, found.help]
     parts += [f"On clusters: {', '.join(finding.targets)}"] if finding.targets else []
-    return [part if part.endswith((".", "!", "?")) else f"{part}." for part in parts if part]
+    return [_sentence(part) for part in parts if part]
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"
 
 
 def _place(file: str, span: Iterable[tuple[str, int | None]]) -> Mapping[str, Json]:

@@ -48,6 +48,8 @@ def way_out(feature: Feature) -> str:
     """What a user can do where a mesh lacks a feature."""
     levels = {cell(target, feature).level for target in TARGETS}
     parts = []
+    if Level.CONDITIONAL in levels:
+        parts.append("Where it is conditional, the profile of the cluster says whether the condition holds.")
     if Level.APPROXIMATE in levels:
         parts.append(
             f'Where it is approximate, accept=("{feature.code}",) on the policy, or accept = ["{feature.code}"] in the'
@@ -67,8 +69,8 @@ def _notes() -> Iterator[tuple[Feature, type[Target], Support]]:
 
 
 def _note(found: Support) -> str:
-    sentences = [part.strip().rstrip(".") + "." for part in (found.note, found.help) if part.strip()]
-    return " ".join(sentences)
+    parts = (found.note, f"Way out: {found.help}" if found.help else "")
+    return " ".join(part.strip().rstrip(".") + "." for part in parts if part)
 
 
 def _text() -> str:

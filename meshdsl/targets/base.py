@@ -140,6 +140,9 @@ class Target(ABC):
         if not self.trust_domain:
             object.__setattr__(self, "trust_domain", self.cluster_domain)
         dns_name(self.trust_domain, "trust_domain")
+        accept: object = self.accept
+        if isinstance(accept, str):
+            raise ValueError(f'accept is a tuple of codes, such as ("{accept}",), not {accept!r}')  # noqa: TRY004
         object.__setattr__(self, "accept", tuple(self.accept))
 
     def level_of(self, feature: Feature) -> Support:

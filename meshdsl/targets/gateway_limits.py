@@ -111,7 +111,8 @@ def check_redirect(rule: Rule, service: Service, port: Port, gateway_api: str) -
         rule.redirect.source,
         field="status",
         reason=f"the HTTPRoute of Gateway API {gateway_api} takes 301 and 302 alone",
-        help=f'use 301 or 302, or install Gateway API {ALL_REDIRECTS_SINCE} and set gateway_api="…"',
+        help=f"use 301 or 302, or install Gateway API {ALL_REDIRECTS_SINCE} and set"
+        f' gateway_api = "{ALL_REDIRECTS_SINCE}"',
     )
 
 

@@ -76,6 +76,14 @@ def test_the_page_of_a_feature_says_what_each_mesh_does() -> None:
             assert f"{target.title}: {cell(target, feature).level} (" in page.text
 
 
+def test_a_page_says_what_a_condition_needs() -> None:
+    for code, conditional in (("MESH519", True), ("MESH501", False)):
+        page = pages.page(code)
+        assert page is not None
+        assert ("Where it is conditional" in page.text) is conditional
+        assert page.text.endswith("No mesh needs anything for it.") is not conditional
+
+
 def test_an_unknown_code_has_the_nearest_code(tmp_path: Path) -> None:
     done = meshdsl("explain", "MEHS512", cwd=tmp_path)
     assert done.returncode == 2

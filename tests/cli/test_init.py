@@ -24,6 +24,10 @@ def test_a_new_repository_builds_at_once_on_every_mesh(tmp_path: Path) -> None:
     assert "meshdsl.dev/set: my-shop" in (repository / "out" / "istio" / "prod" / "api.yaml").read_text()
 
 
+def test_what_to_do_next_can_be_pasted_for_any_name_of_the_folder(tmp_path: Path) -> None:
+    assert "now: cd 'my shop' && meshdsl build" in meshdsl("init", "my shop", cwd=tmp_path).stdout
+
+
 def test_it_refuses_with_the_files_that_exist_and_writes_none(tmp_path: Path) -> None:
     (tmp_path / "policies").mkdir()
     (tmp_path / "policies" / "access.py").write_text("mine\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +141,8 @@ def test_sarif_meets_its_main_requirements(base: Path) -> None:
         assert rule["id"] in rule["help"]["text"]
     for result in run["results"]:
         assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
-        assert result["message"]["text"]
+        assert result["message"]["text"][0].isupper()
+        assert not re.search(r"\. [a-z]", result["message"]["text"])
         assert result["level"] in ("error", "warning")
     by_code = {result["ruleId"]: result for result in run["results"]}
     place = by_code["MESH520"]["locations"][0]["physicalLocation"]
@@ -158,6 +160,7 @@ def test_a_place_without_a_line_has_no_region(base: Path) -> None:
     folder = Diagnostic("MESH103", "no Python file", Origin(str(base / "policies"), 0))
     place = json.loads(shown("sarif", folder, base=base))["runs"][0]["results"][0]["locations"][0]["physicalLocation"]
     assert "region" not in place
+    assert json.loads(shown("json", folder, base=base))["diagnostics"][0]["location"]["line"] is None
     assert shown("text", folder, base=base).startswith("policies: error MESH103")
     assert "line=" not in shown("github", folder, base=base)
 

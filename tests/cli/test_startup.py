@@ -39,6 +39,12 @@ def test_every_help_ends_with_an_example() -> None:
         assert command.epilog.rstrip().rpartition("Example:")[2].strip().startswith("meshdsl ")
 
 
+def test_help_cuts_no_command_short() -> None:
+    code = "from meshdsl.cli import main; main(['--help'])"
+    text = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "..." not in text.partition("Commands:")[2].partition("Exit codes")[0]
+
+
 def test_help_names_the_exit_codes_and_shell_completion() -> None:
     done = subprocess.run([sys.executable, "-m", "meshdsl", "--help"], capture_output=True, text=True, check=True)
     for text in ("Exit codes: 0 fine", "_MESHDSL_COMPLETE=bash_source", "zsh_source", "fish_source"):
