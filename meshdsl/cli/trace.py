@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -192,17 +192,47 @@ def _role(found: Project, files: PolicyFiles) -> str:
 
 
 def _texts(traces: list[Named], asked: Question, *, of_mesh: bool) -> Iterator[str]:
-    if not of_mesh:
-        blocks: dict[str, list[str]] = {}
-        for cluster, one in traces:
-            blocks.setdefault(trace_text(one, places(Path.cwd()), tree=asked.tree), []).append(cluster)
-        for text, clusters in blocks.items():
-            yield (f"On {', '.join(clusters)}:\n" if len(blocks) > 1 else "") + text
-        return
-    several = len(traces) > 2
-    for (cluster, found), (_, meant) in zip(traces[::2], traces[1::2], strict=True):
-        title = f"On {cluster}:\n" if several else ""
-        yield title + trace_text(found, places(Path.cwd()), tree=asked.tree) + _compared(found, meant)
+    """A block for each answer, with the clusters that have it.
+
+    Of what policies mean, clusters with one answer are told together although other rules may have been passed over
+    there; of meshes, and where the whole tree is asked for, only those of which all is the same.
+    """
+    told = [(cluster, one, "") for cluster, one in traces]
+    if of_mesh:
+        pairs = zip(traces[::2], traces[1::2], strict=True)
+        told = [(cluster, found, _compared(found, meant)) for (cluster, found), (_, meant) in pairs]
+    place = places(Path.cwd())
+    blocks: dict[object, list[_Told]] = {}
+    for cluster, one, more in told:
+        text = trace_text(replace(one, read=""), place, tree=asked.tree) + more
+        blocks.setdefault(text if of_mesh or asked.tree else _answer(one), []).append(_Told(cluster, one, text, more))
+    for alike in blocks.values():
+        title = f"On {', '.join(one.cluster for one in alike)}:\n" if len(told) > 1 else ""
+        read = " and ".join(dict.fromkeys(one.trace.read for one in alike))
+        text = trace_text(replace(alike[0].trace, read=read), place, tree=asked.tree)
+        yield title + text + _others(alike) + alike[0].more
+
+
+class _Told(NamedTuple):
+    """The trace of a cluster, its text without what was read, and what stands below it."""
+
+    cluster: str
+    trace: Trace
+    text: str
+    more: str
+
+
+def _answer(one: Trace) -> object:
+    """What becomes of a request, without why: of one that is not let in, nothing of what would have been done."""
+    return outcome(one), one.answer.mtls, one.traffic if one.allowed else None, one.answer.unknown
+
+
+def _others(alike: list[_Told]) -> str:
+    """Which of the clusters of a block came to their answer in another way, in a line."""
+    differ = [one.cluster for one in alike if one.text != alike[0].text]
+    if not differ:
+        return ""
+    return f"\n  these are the steps on {alike[0].cluster}; on {', '.join(differ)} some differ: --explain shows them\n"
 
 
 def _compared(found: Trace, meant: Trace) -> str:

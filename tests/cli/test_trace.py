@@ -32,8 +32,9 @@ def test_the_policies_answer_with_the_line_of_each_step(project: Path) -> None:
     done = meshdsl(*ASK, "GET", "/items", "-H", "x-canary: true", cwd=project)
     assert (done.returncode, done.stderr) == (0, "")
     found = lines(done.stdout)
-    assert found[0] == "GET /items with x-canary: true from prod/web to prod/api:8080"
-    assert found[2] == "allowed, v2 100 %, tried once, 5s at most"
+    assert found[0] == "On istio, ambient, linkerd:"
+    assert found[1] == "GET /items with x-canary: true from prod/web to prod/api:8080"
+    assert found[3] == "allowed, v2 100 %, tried once, 5s at most"
     assert any(line.startswith("connection mTLS, with the identity prod/web policies/access.py:8") for line in found)
     assert any(line.startswith("route default-canary") and line.endswith("policies/traffic.py:7") for line in found)
     assert any(line.endswith("policies/traffic.py:8") for line in found)
@@ -43,6 +44,58 @@ def test_the_policies_answer_with_the_line_of_each_step(project: Path) -> None:
 def test_clusters_in_which_it_means_the_same_are_told_once(project: Path) -> None:
     done = meshdsl(*ASK, "GET", "/items", cwd=project)
     assert done.stdout.count("GET /items from") == 1
+    assert done.stdout.startswith("On istio, ambient, linkerd:\n")
+    assert "some differ" not in done.stdout
+
+
+@pytest.fixture(scope="module")
+def differing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two clusters of one mesh whose canaries differ, and a third with another mesh and a Deny less."""
+    folder = tmp_path_factory.mktemp("differing")
+    (folder / "policies").mkdir()
+    (folder / "policies" / "shop.py").write_text(DIFFERING)
+    clusters = "".join(
+        f'[clusters.{name}]\ntarget = "{target}"\nenvironment = {{ percent = {percent} }}\n'
+        for name, target, percent in (("one", "istio", 10), ("two", "istio", 20), ("three", "linkerd", 10))
+    )
+    (folder / "meshdsl.toml").write_text(f'name = "shop"\n\n{clusters}')
+    return folder
+
+
+DIFFERING = """from meshdsl import Allow, Canary, Deny, Namespace, Service
+
+prod = Namespace("prod")
+web, cron = Service("web", prod, port=80), Service("cron", prod, port=80)
+api = Service("api", prod, port=8080, versions=("v1", "v2"), probes=())
+allow = Allow(api, callers=(web,), methods=("GET",))
+deny = Deny(api, callers=(cron,), only=("istio",))
+
+
+def policies(env):
+    return [Canary(api, stable="v1", canary="v2", percent=env["percent"])]
+"""
+
+
+def headings(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith("On ")]
+
+
+def test_clusters_with_one_answer_are_one_block_whatever_was_passed_over_there(differing: Path) -> None:
+    done = meshdsl(*ASK, "GET", "/", cwd=differing)
+    assert headings(done.stdout) == ["On one, three:", "On two:"], done.stderr
+    assert "these are the steps on one; on three some differ: --explain shows them" in done.stdout
+    assert headings(meshdsl(*ASK, "GET", "/", "--explain", cwd=differing).stdout) == ["On one:", "On two:", "On three:"]
+
+
+def test_of_a_request_that_is_denied_it_does_not_matter_where_it_would_have_gone(differing: Path) -> None:
+    done = meshdsl(*ASK, "POST", "/", cwd=differing)
+    assert headings(done.stdout) == ["On one, two, three:"]
+    assert "on two, three some differ" in done.stdout
+
+
+def test_clusters_whose_manifests_say_the_same_are_told_once(differing: Path) -> None:
+    asked = (*ASK, "GET", "/", "--by-address", "--cluster", "one", "--cluster", "two", "--cluster", "three")
+    assert headings(meshdsl(*asked, cwd=differing).stdout) == ["On one, two:", "On three:"]
 
 
 @pytest.mark.parametrize("cluster", ["istio", "ambient", "linkerd"])
@@ -126,13 +179,13 @@ def test_everybody_else_is_refused(project: Path) -> None:
     for caller in ("account:ci/runner", "prod/api", "anyone", "outside"):
         done = meshdsl("trace", "--from", caller, "--to", "prod/api", "/items", cwd=project)
         assert done.returncode == 0
-        assert lines(done.stdout)[2] == "denied", caller
+        assert lines(done.stdout)[3] == "denied", caller
 
 
 def test_a_path_alone_is_got_and_the_folder_may_follow(project: Path) -> None:
     done = meshdsl(*ASK, "/items", str(project), cwd=project.parent)
     assert done.returncode == 0
-    assert lines(done.stdout)[0] == "GET /items from prod/web to prod/api:8080"
+    assert lines(done.stdout)[1] == "GET /items from prod/web to prod/api:8080"
 
 
 @pytest.mark.parametrize(
