@@ -63,6 +63,7 @@ def after_apply(
     removed: Mapping[Key, Iterable[Sequence[str | int]]] = MappingProxyType({}),
     crds: Iterable[LiveObject] | None = None,
     applied: Collection[Key] = (),
+    sets: Collection[str] = (),
 ) -> Outcome:
     """The objects of a cluster after an apply.
 
@@ -76,6 +77,7 @@ def after_apply(
         removed: fields of ours that objects of others lose.
         crds: that are installed; None if that is not known.
         applied: keys of objects that are files of ours, in which nothing is somebody else's.
+        sets: names of the policy sets that are ours.
     """
     found: dict[Key, LiveObject] = {key_of(one): one for one in objects}
     for ref in deleted:
@@ -90,7 +92,8 @@ def after_apply(
         if there is None:
             found[key] = manifest.body
         elif stripped(there, manifest.body) != manifest.body:
-            found[key] = _Merge(manifest, there, schemas, outcome.beside, applied=key in applied).merged()
+            owners = Owners(there, partial=manifest.partial, applied=key in applied, sets=sets)
+            found[key] = _Merge(manifest, there, schemas, outcome.beside, owners).merged()
     outcome.objects = list(found.values())
     return outcome
 
@@ -110,11 +113,14 @@ def expected(objects: Iterable[LiveObject], manifests: Iterable[Manifest], set_n
     written = {key_of_ref(one.ref) for one in known}
     in_the_way = {key for key, one in by_key.items() if not (adopt or is_ours(one, set_name))}
     gone = [key for key, one in by_key.items() if key not in written and is_ours(one, set_name) and not is_spared(one)]
-    left = {key: Owners(by_key[key], partial=True, applied=False).owned() for key in in_the_way - written}
+    left = {
+        key: Owners(by_key[key], partial=True, applied=False, sets=(set_name,)).owned() for key in in_the_way - written
+    }
     return after_apply(
         [one for key, one in by_key.items() if key not in gone],
         [one for one in known if one.partial or key_of_ref(one.ref) not in in_the_way],
         removed={key: [path for path in paths if len(path) > 1] for key, paths in left.items()},
+        sets=(set_name,),
     )
 
 
@@ -135,10 +141,9 @@ class _Merge:
     """The merge of one object of ours with what is there."""
 
     def __init__(
-        self, manifest: Manifest, live: LiveObject, schemas: Schemas, beside: list[Beside], *, applied: bool
+        self, manifest: Manifest, live: LiveObject, schemas: Schemas, beside: list[Beside], owners: Owners
     ) -> None:
-        self._manifest, self._live, self._beside = manifest, live, beside
-        self._owners = Owners(live, partial=manifest.partial, applied=applied)
+        self._manifest, self._live, self._beside, self._owners = manifest, live, beside, owners
         self._group, self._kind, _, _ = key_of(live)
         version = manifest.ref.api_version.rpartition("/")[2]
         self._schema = schemas.of(self._group, self._kind, version).schema

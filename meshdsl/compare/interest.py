@@ -22,6 +22,7 @@ from meshdsl.compare.normalise import (
     list_of,
     mapping_of,
     metadata_of,
+    text_of,
 )
 from meshdsl.compare.ownership import MANAGER
 from meshdsl.compare.pods import POD
@@ -73,7 +74,7 @@ class Interest:
         if key_of(live) in self._refs or labels_of(live).get(MANAGED_BY) == MANAGER:
             return True
         entries = list_of(metadata_of(live).get("managedFields"))
-        return any(mapping_of(entry).get("manager") == MANAGER for entry in entries)
+        return any(text_of(mapping_of(entry).get("manager")).partition("/")[0] == MANAGER for entry in entries)
 
 
 def _hangs_on_a_server(live: LiveObject) -> bool:

@@ -321,7 +321,13 @@ class Meaning:
             if one.action is Action.UPDATE and one.partial and one.ours is None
         }
         return after_apply(
-            self._live, manifests, deleted, removed=removed, crds=self.snapshot.crds, applied=self.snapshot.applied
+            self._live,
+            manifests,
+            deleted,
+            removed=removed,
+            crds=self.snapshot.crds,
+            applied=self.snapshot.applied,
+            sets=self.sets,
         )
 
     @cached_property

@@ -34,6 +34,7 @@ from meshdsl.compare.ownership import (
     client_side_appliers,
     in_the_way,
     is_ours,
+    is_patched_by,
     is_spared,
     notes_of,
     owner_of,
@@ -195,7 +196,9 @@ class Comparer:
             return
         ours, theirs, count = (manifest.body, clean, 0) if driver is None else masked(manifest.body, clean, driver)
         applied = key in self.applied
-        comparison = self._comparison(manifest.ref, Owners(live, partial=manifest.partial, applied=applied))
+        comparison = self._comparison(
+            manifest.ref, Owners(live, partial=manifest.partial, applied=applied, sets=self.sets)
+        )
         comparison.run(ours, theirs)
         self._compare_versions(comparison, manifest, live)
         found.shared |= bool(comparison.foreign) and not manifest.partial
@@ -260,7 +263,7 @@ class Comparer:
                     ObjectChange(ref_of(live), Action.DELETE, live=shown, notes=notes, version=version)
                 )
             return
-        if key not in self.applied and (labels_of(live).get(MANAGED_BY) == MANAGER or not self._is_in_reach(key)):
+        if key not in self.applied and (labels_of(live).get(MANAGED_BY) == MANAGER or not self._is_in_reach(key, live)):
             return
         fields = tuple(self._left(key, live))
         if fields:
@@ -280,29 +283,29 @@ class Comparer:
         return (f"made for {' or '.join(makers)}: restart the pods first, those that are in that mesh still need it",)
 
     def _reached(self) -> set[str]:
-        """The namespaces in which a field that our field manager left is this set's and not another's.
+        """The namespaces in which a field of the field manager of all sets is this set's and not another's.
 
-        Those where this set makes something or has made something; and those that it declares, if no other set has made
+        Those that it declares and those where it makes something or has made something, if no other set has made
         anything there.
         """
         sets = {True: set[str](), False: set[str]()}
         for key, live in self.live.items():
             if labels_of(live).get(MANAGED_BY) == MANAGER:
                 sets[self._is_ours(live)].add(key[2])
-        declared = {one.name for one in self.bundle.plan.namespaces} - sets[False]
+        declared = {one.name for one in self.bundle.plan.namespaces}
         made = {_namespace_of(key_of_ref(manifest.ref)) for manifest in self.bundle.manifests}
-        return made | declared | sets[True]
+        return (made | declared | sets[True]) - sets[False]
 
-    def _is_in_reach(self, key: Key) -> bool:
-        """Whether this set has to do with an object's namespace: a field manager says nothing of the set."""
-        return _namespace_of(key) in self.reached
+    def _is_in_reach(self, key: Key, live: LiveObject) -> bool:
+        """Whether what one of our field managers has set of an object may be this set's: a patch says whose it is."""
+        return _namespace_of(key) in self.reached or is_patched_by(live, self.sets)
 
     def _left(self, key: Key, live: LiveObject) -> Iterator[FieldChange]:
         """What our own field manager, or a file of ours, still has of an object that is not ours."""
         if key in self.applied:
             paths: Iterable[tuple[str, ...]] = _leaves(stripped(live, {}), ())
         else:
-            paths = Owners(live, partial=True, applied=False).owned()
+            paths = Owners(live, partial=True, applied=False, sets=self.sets).owned()
         for path in paths:
             value: Any = live
             for name in path:

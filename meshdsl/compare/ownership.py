@@ -9,7 +9,7 @@ who set what (a dump without ``managedFields``), kubectl's own annotation does, 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from enum import Enum
 from typing import Any, Final
 
@@ -28,6 +28,16 @@ from meshdsl.manifest import MANAGED_BY, SET_LABEL
 
 MANAGER: Final = "meshdsl"
 """The field manager that our own applies have, and the value of the label."""
+
+
+def manager_of(set_name: str) -> str:
+    """The field manager that the patches of a policy set have.
+
+    An object of which only some fields are ours has no label of a set, and two sets may have set something of it: each
+    takes off only what it has set itself.
+    """
+    return f"{MANAGER}/{set_name}"
+
 
 _LABEL_STEPS = ("metadata", "labels", SET_LABEL)
 
@@ -53,20 +63,22 @@ def is_ours(live: LiveObject, set_name: str) -> bool:
 class Owners:
     """Who set the fields of one object."""
 
-    def __init__(self, live: LiveObject, *, partial: bool, applied: bool) -> None:
+    def __init__(self, live: LiveObject, *, partial: bool, applied: bool, sets: Collection[str] = ()) -> None:
         """Read what the object says of its managers.
 
         Args:
             live: as it is, with ``managedFields`` if the server gave them.
             partial: we own only some of its fields.
             applied: it is a file of ours: all that stands in it is ours.
+            sets: names of the policy sets that are ours: what their patches have set of a partial object is ours.
         """
         metadata = metadata_of(live)
         self._all_ours = applied
         self._partial = partial
         self._managers = list(_managers(metadata))
         if partial:
-            self._managers = [one for name, tree in self._managers for one in _in_part(name, tree)]
+            own = {MANAGER, *map(manager_of, sets)}
+            self._managers = [one for name, tree in self._managers for one in _in_part(name, tree, own)]
         self._migrated = client_side_appliers(live)
         self._appliers = [tree for name, tree in self._managers if name == MANAGER or self._applied(tree)]
         self._last = None if self._managers else _last_applied(live)
@@ -150,12 +162,18 @@ def client_side_appliers(live: LiveObject) -> frozenset[str]:
     )
 
 
-def _in_part(name: str, tree: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def is_patched_by(live: LiveObject, sets: Collection[str]) -> bool:
+    """Whether a patch of one of these policy sets has set something of an object."""
+    own = set(map(manager_of, sets))
+    return any(name in own for name, _ in _managers(metadata_of(live)))
+
+
+def _in_part(name: str, tree: Mapping[str, Any], own: Collection[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """A manager of an object that is not wholly ours: of our own, only what a policy can have set is ours.
 
     The rest came to it by a server-side apply that took over what kubectl had set there: it is the owner's still.
     """
-    if name != MANAGER:
+    if name not in own:
         yield name, tree
         return
     mine, rest = _parted(tree)

@@ -94,7 +94,7 @@ class _Script:
 
     def __init__(self, side: Side, *, adopt: bool) -> None:
         self._report, self._place, self._adopt = side.report, side.place, adopt
-        self._refused = side.refused
+        self._refused, self._set = side.refused, side.bundle.plan.set_name
         self._manifests = {one.ref: one for one in side.bundle.manifests}
         self._order = {one.ref: number for number, one in enumerate(side.bundle.manifests)}
         self.reasons = list(self._reasons())
@@ -155,9 +155,9 @@ class _Script:
         first = steps[0]
         change, body = first.change, first.body
         if body is None:
-            return patched(self._place, change.ref, _patch(change, self._manifests.get(change.ref)))
+            return patched(self._place, change.ref, _patch(change, self._manifests.get(change.ref)), self._set)
         if change.partial:
-            return created(self._place, change.ref, body)
+            return created(self._place, change.ref, body, self._set)
         objects = [(step.change.ref, step.body) for step in steps if step.body is not None]
         return applied(self._place, objects, force=first.force)
 

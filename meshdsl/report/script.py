@@ -17,13 +17,13 @@ from itertools import groupby
 from typing import Final
 
 from meshdsl.compare.kinds import KINDS, NAMESPACE
+from meshdsl.compare.ownership import MANAGER, manager_of
 from meshdsl.compiler import Bundle
 from meshdsl.manifest import Manifest, ObjectRef, Phase
 from meshdsl.render import render
 from meshdsl.report.escape import one_line
 from meshdsl.values import Json
 
-MANAGER: Final = "--field-manager=meshdsl"
 _NAMED: Final = 12
 """More objects of one step than this are counted in its comment, and not named."""
 
@@ -84,9 +84,8 @@ def build_script(bundle: Bundle, place: Place) -> str:
                 lines += applied(place, [(one.ref, one.body) for one in given])
                 continue
             for one in given:
-                lines += (
-                    _patched_or_created(place, one) if one.ref.kind == NAMESPACE.kind else patched_whole(place, one)
-                )
+                add = _patched_or_created if one.ref.kind == NAMESPACE.kind else _patched_whole
+                lines += add(place, one, bundle.plan.set_name)
     return "\n".join(lines) + "\n"
 
 
@@ -123,27 +122,27 @@ def applied(place: Place, objects: Sequence[tuple[ObjectRef, Mapping[str, Json]]
     named = [str(ref) for ref, _ in objects[:_NAMED]]
     more = len(objects) - len(named)
     text = "---\n".join(render(body) for _, body in objects)
-    command = place.kubectl("apply", "--server-side", MANAGER, *(["--force-conflicts"] if force else []), "-f", "-")
+    forced = ["--force-conflicts"] if force else []
+    command = place.kubectl("apply", "--server-side", f"--field-manager={MANAGER}", *forced, "-f", "-")
     note = f"# {comment(', '.join(named))}{f' and {more} more' if more else ''}"
     # No line of ours is EOF: each has a colon or a hyphen, because the renderer writes a string on one line.
     return [note, f"{command} <<'EOF'", *text.splitlines(), "EOF"]
 
 
-def patched_whole(place: Place, manifest: Manifest) -> list[str]:
-    """The patch that sets all our fields of an object that is not wholly ours."""
-    return patched(place, manifest.ref, fields_of(manifest.body))
+def patched(place: Place, ref: ObjectRef, patch: Mapping[str, Json], set_name: str) -> list[str]:
+    """A merge patch: it sets what it names, removes what it names as null, and leaves everything else alone.
 
-
-def patched(place: Place, ref: ObjectRef, patch: Mapping[str, Json]) -> list[str]:
-    """A merge patch: it sets what it names, removes what it names as null, and leaves everything else alone."""
+    Its field manager names the policy set, because the object does not.
+    """
     text = json.dumps(patch, ensure_ascii=True, separators=(",", ":"))
-    arguments = ("patch", resource(ref), *in_namespace(ref), "--type=merge", MANAGER, f"--patch={text}")
-    return [f"# {comment(str(ref))}: only these fields are ours.", place.kubectl(*arguments)]
+    how = ("--type=merge", _manager(set_name), f"--patch={text}")
+    command = place.kubectl("patch", resource(ref), *in_namespace(ref), *how)
+    return [f"# {comment(str(ref))}: only these fields are ours.", command]
 
 
-def created(place: Place, ref: ObjectRef, body: Mapping[str, Json]) -> list[str]:
+def created(place: Place, ref: ObjectRef, body: Mapping[str, Json], set_name: str) -> list[str]:
     """A Namespace that is not there: it is made, and not applied, so that one that comes in between is left alone."""
-    command = place.kubectl("create", MANAGER, "-f", "-")
+    command = place.kubectl("create", _manager(set_name), "-f", "-")
     return [f"# {comment(str(ref))}", f"{command} <<'EOF'", *render(body).splitlines(), "EOF"]
 
 
@@ -184,7 +183,17 @@ def comment(text: str) -> str:
     return one_line(text)
 
 
-def _patched_or_created(place: Place, manifest: Manifest) -> list[str]:
+def _manager(set_name: str) -> str:
+    return f"--field-manager={manager_of(set_name)}"
+
+
+def _patched_whole(place: Place, manifest: Manifest, set_name: str) -> list[str]:
+    """The patch that sets all our fields of an object that is not wholly ours."""
+    return patched(place, manifest.ref, fields_of(manifest.body), set_name)
+
+
+def _patched_or_created(place: Place, manifest: Manifest, set_name: str) -> list[str]:
     asked = place.kubectl("get", resource(manifest.ref), "--ignore-not-found", "--output=name")
-    (note, patch), (_, *make) = patched_whole(place, manifest), created(place, manifest.ref, manifest.body)
+    note, patch = _patched_whole(place, manifest, set_name)
+    _, *make = created(place, manifest.ref, manifest.body, set_name)
     return [note, f"there=$({asked})", 'if [ -n "$there" ]; then', f"  {patch}", "else", *make, "fi"]

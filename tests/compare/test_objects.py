@@ -569,6 +569,49 @@ def test_what_our_own_last_policy_left_on_a_namespace_that_is_still_declared_is_
     assert not fields(less, live).objects
 
 
+def _in_a_shared_namespace(manager: str) -> Snapshot:
+    """A cluster with what ``shop`` makes in ``prod``, with an object of another set there, and the namespace's label."""
+    label = {"istio-injection": "enabled"}
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "prod", "labels": label}}
+    theirs = {
+        "apiVersion": "security.istio.io/v1",
+        "kind": "PeerAuthentication",
+        "metadata": {"name": "a", "namespace": "prod", "labels": OURS | {"meshdsl.dev/set": "another"}},
+    }
+    given = [one for one in cluster(bundle("istio")).objects if one["kind"] != "Namespace"]
+    return snapshot([*given, stored(space, manager=manager), stored(theirs, manager="meshdsl")])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("manager", ["meshdsl/another", "meshdsl", "kubectl-patch"])
+def test_where_two_sets_share_a_namespace_neither_takes_off_what_the_other_may_have_set(manager: str) -> None:
+    given = bundle("istio")
+    without = replace(given, manifests=tuple(one for one in given.manifests if one.ref.kind != "Namespace"))
+    assert diff(without, _in_a_shared_namespace(manager)).is_empty
+
+
+def test_where_two_sets_share_a_namespace_each_takes_off_what_its_own_patches_have_set() -> None:
+    given = bundle("istio")
+    without = replace(given, manifests=tuple(one for one in given.manifests if one.ref.kind != "Namespace"))
+    (change,) = fields(without, _in_a_shared_namespace("meshdsl/shop")).objects
+    assert [(field.path[-1], field.live, field.ours) for field in change.fields] == [
+        ("istio-injection", "enabled", ABSENT)
+    ]
+
+
+@pytest.mark.parametrize(("manager", "gone"), [("meshdsl/shop", True), ("meshdsl/another", False)])
+def test_of_an_object_that_two_sets_patch_each_takes_off_only_its_own(manager: str, *, gone: bool) -> None:
+    given = bundle("linkerd")
+
+    def change(live: Any) -> None:
+        name = "config.linkerd.io/skip-inbound-ports"
+        live["metadata"]["annotations"][name] = "8080"
+        tree = {"f:metadata": {"f:annotations": {f"f:{name}": {}}}}
+        live["metadata"]["managedFields"].append({"manager": manager, "operation": "Update", "fieldsV1": tree})
+
+    found = fields(given, changed(given, "Namespace", "prod", change)).objects
+    assert [field.path[-1] for one in found for field in one.fields] == ["config.linkerd.io/skip-inbound-ports"] * gone
+
+
 def test_an_annotation_that_switches_enforcement_off_is_a_removal_whoever_set_it() -> None:
     given = bundle("istio")
     name = next(one.ref.name for one in given.manifests if one.ref.kind == "AuthorizationPolicy")

@@ -20,7 +20,7 @@ KINDS = {
     "linkerd": "httproutes.gateway.networking.k8s.io,servers.policy.linkerd.io,authorizationpolicies.policy.linkerd.io,services",
 }
 FILES = {
-    "meshdsl.toml": 'name = "command-{mesh}"\n[clusters.live]\ntarget = "{mesh}"\ncontext = "{user}"\n{more}',
+    "meshdsl.toml": 'name = "{set_name}"\n[clusters.live]\ntarget = "{mesh}"\ncontext = "{user}"\n{more}',
     "policies/inventory.py": """
 from meshdsl import Namespace, Service
 prod = Namespace("command-{mesh}")
@@ -44,15 +44,16 @@ policies = [
 class Repository:
     """A folder with policies, in which commands are run."""
 
-    def __init__(self, server: Server, folder: Path, mesh: str) -> None:
+    def __init__(self, server: Server, folder: Path, mesh: str, set_name: str = "") -> None:
         self.server, self.folder, self.mesh, self.name = server, folder, mesh, f"command-{mesh}"
+        self.set_name = set_name or self.name
         (folder / "policies").mkdir(parents=True)
         self.write()
 
     def write(self, user: str = ADMIN) -> None:
         more = 'default_retries = "off"\n' if self.mesh == "ambient" else ""
         for name, text in FILES.items():
-            (self.folder / name).write_text(text.format(mesh=self.mesh, user=user, more=more))
+            (self.folder / name).write_text(text.format(mesh=self.mesh, set_name=self.set_name, user=user, more=more))
 
     def run(self, *command: str, user: str = ADMIN, text: str = "") -> subprocess.CompletedProcess[str]:
         path = f"{Path(self.server.kubectl).parent}:{os.environ['PATH']}"
@@ -123,6 +124,23 @@ def test_the_script_of_a_command_makes_changes_and_removes_until_nothing_differs
     repository.apply()
     left = [name for name in repository.ours() if not name.startswith("gateway.")]
     assert left == [], "what no policy makes any more is deleted, though no policy makes anything at all"
+
+
+def test_two_repositories_share_a_namespace_and_neither_takes_off_what_the_other_has_set(
+    repository: Repository, own: Server, tmp_path: Path
+) -> None:
+    repository.apply()
+    other = Repository(own, tmp_path / "other", repository.mesh, set_name=f"other-{repository.mesh}")
+    (other.folder / "policies" / "rules.py").write_text(
+        "from meshdsl import Allow\nfrom policies.inventory import api, web\npolicies = [Allow(web, callers=(api,))]\n"
+    )
+    code, script, said = other.diff("--format", "script")
+    assert code == 1, said
+    assert "null" not in script, "it would take the enrolment off, or a waypoint"
+    repository.change("    Proxy(prod, enrolled=True),\n", "")
+    code, script, said = repository.diff("--format", "script")
+    assert code == 1, said
+    assert "null" in script
 
 
 def test_a_script_of_a_dry_run_that_is_refused_changes_nothing(repository: Repository) -> None:

@@ -100,7 +100,7 @@ def test_a_build_is_applied_in_its_order_and_what_is_not_ours_is_patched(mesh: s
         if "apply" in call["arguments"]:
             assert {"--server-side", "--field-manager=meshdsl"} <= set(call["arguments"])
         if "patch" in call["arguments"]:
-            assert {"--type=merge", "--field-manager=meshdsl"} <= set(call["arguments"])
+            assert {"--type=merge", "--field-manager=meshdsl/shop"} <= set(call["arguments"])
     given_bodies = [one for call in run.calls if call["text"] for one in yaml.safe_load_all(call["text"])]
     whole = [json.loads(json.dumps(one.body)) for one in made.manifests if not one.partial]
     assert given_bodies == whole

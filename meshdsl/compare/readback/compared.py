@@ -176,12 +176,12 @@ def _chosen(objects: Iterable[LiveObject], bundle: Bundle, *, adopt: bool, appli
             yield live
         elif texts.group_of(live) in ("", "apps", "batch"):
             body = found.body if found is not None and found.partial else {}
-            yield _own_part(live, body, applied=applied)
+            owners = Owners(live, partial=True, applied=applied, sets=(bundle.plan.set_name,))
+            yield _own_part(live, body, owners)
 
 
-def _own_part(live: LiveObject, ours: Mapping[str, Any], *, applied: bool) -> LiveObject:
+def _own_part(live: LiveObject, ours: Mapping[str, Any], owners: Owners) -> LiveObject:
     """An object of others with its name, and the labels and annotations that are ours."""
-    owners = Owners(live, partial=True, applied=applied)
     kind, namespace, name = texts.name_of(live)
     result: dict[str, Any] = {"apiVersion": live.get("apiVersion"), "kind": kind}
     for place in _PLACES:
