@@ -88,8 +88,8 @@ def diff(
     short_help="Say what happens to a request.",
     epilog="\b\nExample:\n  meshdsl trace --from prod/web --to prod/api GET '/items?page=2' -H 'x-canary: true'\n",
 )
-@click.argument("method", required=False, default="")
-@click.argument("url", metavar="PATH", required=False, default="")
+@click.argument("method", metavar="[METHOD]", required=False, default="")
+@click.argument("url", metavar="[PATH]", required=False, default="")
 @click.argument("folder", type=_EXISTING, required=False)
 @click.option("--from", "source", default="", metavar="CALLER", help="NAMESPACE/SERVICE, or another of the above.")
 @click.option(
@@ -126,12 +126,16 @@ def trace(
     The answer is what the policies mean; with --cluster or --target, what that mesh does with its manifests, and with
     --live, what it does with what the cluster has. Exit code 3: something could not be told.
     """
+    from pathlib import Path
+
     from meshdsl.cli.project import Choice
     from meshdsl.cli.trace import Question
     from meshdsl.cli.trace import trace as run
 
     if method.startswith("/"):
         method, url, folder = "", method, url or folder
+    elif not url and not method.isupper() and Path(method).is_dir():  # a connection, asked of another folder
+        method, folder = "", method
     return run(console, Choice(folder, clusters, target), Question(method=method, path=url, **options))
 
 

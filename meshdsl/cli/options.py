@@ -102,7 +102,7 @@ def clusters(function: F) -> F:
     function = click.option(
         "--target",
         type=click.Choice(TARGETS),
-        help="A mesh with the default profile and no configuration. PATH is then the policies. [default: policies]",
+        help="A mesh with the default profile and no configuration: the folder is that of the policies, or policies.",
     )(function)
     return click.option(
         "--cluster",

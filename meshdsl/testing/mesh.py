@@ -59,6 +59,9 @@ class MeshFixture:
             raise ConfigError([Diagnostic("MESH051", f"there is no cluster {cluster!r}", help=f"there are {there}")])
         return cls(config, chosen, read(config.policies, permit=config.permit))
 
+    def __repr__(self) -> str:
+        return f"<the mesh of cluster {self.cluster.name}>"
+
     def request(
         self,
         source: str,
@@ -90,10 +93,12 @@ class MeshFixture:
         Raises:
             QuestionError: there is no such service or port, or it is no request; the notes say what was meant.
         """
+        __tracebackhide__ = True  # what is wrong with a question stands in the test
         return self._asked(source, to, method, path, headers or {}, query, port, by_name=by_name, on=on)
 
     def connect(self, source: str, to: str, *, port: int | str | None = None, on: str = "") -> Trace:
         """What happens to a connection of bytes that are not HTTP. Arguments as of :meth:`request`."""
+        __tracebackhide__ = True
         return self._asked(source, to, "", "", {}, None, port, by_name=True, on=on)
 
     def agree(self, *targets: str) -> None:
@@ -109,12 +114,14 @@ class MeshFixture:
         """
         from meshdsl.simulate.agree import agree
 
+        __tracebackhide__ = True
         names = targets or tuple(self._config.clusters)
         wrong = []
-        for bundle in (bundle for name in names for bundle in self._of(name)):
-            found = agree(bundle)
-            if not found.holds:
-                wrong.append(str(found))
+        for name in names:
+            for bundle in self._of(name):
+                found = agree(bundle)
+                if not found.holds:
+                    wrong.append(str(found))
         if wrong:
             raise AssertionError("the manifests do not mean what the policies mean\n" + "\n".join(wrong))
 
@@ -144,31 +151,34 @@ class MeshFixture:
         if bundle is None:
             found = trace_plan(plan, asked, self._reading, read=f"the policies for {self.cluster.name}")
         else:
-            found = trace_objects(bundle, asked, read=f"the manifests for {on}, {bundle.target.title}")
+            of = f", cluster {on}" if on in self._config.clusters else ""
+            found = trace_objects(
+                bundle, asked, read=f"the manifests for {bundle.target.title} {bundle.target.version}{of}"
+            )
         self.asked.append(trace_text(found, places(self._config.root)))
         return found
 
     def _one(self, name: str) -> Bundle:
         """The bundle of a cluster, or of the one cluster that a target means."""
+        __tracebackhide__ = True
         if self.cluster.target.name == name and name not in self._config.clusters:
             return self._bundle(self.cluster)
         found = [one.name for one in self._config.clusters.values() if one.target.name == name]
         if name not in self._config.clusters and len(found) > 1:
-            message = f"several clusters have the target {name!r}"
-            raise ConfigError([Diagnostic("MESH051", message, help=f"name one of them: {', '.join(found)}")])
+            raise _wrong(f"several clusters have the target {name!r}", f"name one of them: {', '.join(found)}")
         return self._of(name)[0]
 
     def _of(self, name: str) -> list[Bundle]:
         """The bundles of a cluster, or of every cluster of a target."""
+        __tracebackhide__ = True
         clusters = self._config.clusters
         if name in clusters:
             return [self._bundle(clusters[name])]
         found = [one for one in clusters.values() if one.target.name == name]
         known = {str(target.name): target for target in TARGETS}
         if not found and name not in known:
-            there = ", ".join((*clusters, *known))
-            message = f"there is no cluster or target {name!r}"
-            raise ConfigError([Diagnostic("MESH051", message, help=f"there are {there}")])
+            there = ", ".join(dict.fromkeys((*clusters, *known)))
+            raise _wrong(f"there is no cluster or target {name!r}", f"there are {there}")
         if not found:
             return [self._default(known[name]())]
         return [self._bundle(one) for one in found]
@@ -184,3 +194,10 @@ class MeshFixture:
         """What the policies become on a target that the configuration does not have."""
         environment = Environment(cluster=target.name, target=target.name)
         return self._bundle(Cluster(target.name, target, "", "", environment))
+
+
+def _wrong(message: str, way_out: str) -> ConfigError:
+    """An error whose way out pytest shows as well."""
+    error = ConfigError([Diagnostic("MESH051", message, help=way_out)])
+    error.add_note(way_out)
+    return error

@@ -87,9 +87,14 @@ def _folder(request: pytest.FixtureRequest, marked: str | None) -> Path:
 
 
 def _said(error: MeshdslError, base: Path) -> str:
+    """The errors; where there is no configuration, with what a test can do about that."""
+    from dataclasses import replace
+
     from meshdsl.report import report
 
-    return report("text", error.diagnostics, base=str(base), command="pytest")
+    way_out = "run meshdsl init, set mesh_path in the configuration of pytest, or give --mesh-path"
+    told = [replace(one, help=way_out) if one.code == "MESH001" else one for one in error.diagnostics]
+    return report("text", told, base=str(base), command="pytest")
 
 
 @pytest.hookimpl(wrapper=True)

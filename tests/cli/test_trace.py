@@ -188,6 +188,12 @@ def test_a_path_alone_is_got_and_the_folder_may_follow(project: Path) -> None:
     assert lines(done.stdout)[1] == "GET /items from prod/web to prod/api:8080"
 
 
+def test_a_connection_may_be_asked_of_another_folder(project: Path) -> None:
+    done = meshdsl(*ASK, project.name, cwd=project.parent)
+    assert done.returncode == 0
+    assert lines(done.stdout)[1] == "a connection from prod/web to prod/api:8080"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

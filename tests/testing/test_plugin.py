@@ -133,6 +133,10 @@ def test_a_failure_shows_the_trace(tmp_path: Path) -> None:
     assert "GET / from prod/web to prod/api:8080" in done.stdout
     assert "v1 50 %, v2 50 %, at most 4 tries, 5s at most" in done.stdout
     assert "policies/api.py:12" in done.stdout
+    assert "mesh = <the mesh of cluster test>" in done.stdout
+    assert "read from the policies for test" in done.stdout
+    on = run(tmp_path, SHARE.replace('"prod/api"', '"prod/api", on="prod"').replace("90", "91"))
+    assert "read from the manifests for Linkerd 2.20, cluster prod" in on.stdout
 
 
 @pytest.mark.parametrize(
@@ -141,7 +145,9 @@ def test_a_failure_shows_the_trace(tmp_path: Path) -> None:
         ("def test(mesh): mesh.request('prod/web', 'prod/apy')", (), ("no service 'prod/apy'", "did you mean")),
         ("def test(mesh): pass", ("--mesh-cluster", "prud"), ("there is no cluster 'prud'", "test, prod")),
         ("def test(mesh): pass", ("--mesh-path", "nowhere"), ("nowhere",)),
-        ("def test(mesh): mesh.agree('consul')", (), ("no cluster or target 'consul'",)),
+        ("def test(mesh): mesh.agree('consul')", (), ("no cluster or target 'consul'", "there are test, prod, istio")),
+        ("def test(mesh): mesh.request('prod/web', 'prod/api', on='x')", (), ("no cluster or target 'x'", "there are")),
+        ("def test(mesh): mesh.request('prod/web', 'prod/api', headers={'a': 1})", (), ("is not text", "write '1'")),
         ("import pytest\n@pytest.mark.mesh('prod')\ndef test(mesh): pass", (), ("cluster=… and path=…",)),
     ],
 )
@@ -151,6 +157,8 @@ def test_what_is_wrong_is_told(tmp_path: Path, test: str, arguments: tuple[str, 
     for word in words:
         assert word in done.stdout
     assert "Traceback" not in done.stdout
+    for ours in ("testing/mesh.py", "def request(", "_asked", "object at 0x"):
+        assert ours not in done.stdout, "the test is shown, and nothing of what it asked"
 
 
 def test_nothing_is_imported_unless_it_is_used(tmp_path: Path) -> None:
@@ -170,4 +178,6 @@ def test_without_policies_the_fixture_says_what_is_missing(tmp_path: Path) -> No
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--rootdir={tmp_path}"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert "there is no configuration" in done.stdout
+    assert "--mesh-path" in done.stdout
+    assert "--target" not in done.stdout
     assert "Traceback" not in done.stdout
