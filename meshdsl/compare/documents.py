@@ -22,6 +22,8 @@ PARTIAL_MARK: Final = "# Only these fields are ours"
 _NOT_APPLIED = frozenset({"kustomize.config.k8s.io"})
 """Groups of files that tools read and clusters never see."""
 
+_ALONE: Final = "name a folder or file that holds Kubernetes objects alone"
+
 _BY_KIND: Final[Mapping[tuple[str, str], Kind]] = {(kind.group, kind.kind): kind for kind in KINDS.values()}
 
 
@@ -79,7 +81,7 @@ def _opened(found: Iterable[Found], problems: list[Diagnostic]) -> Iterator[tupl
             continue
         version, kind = body.get("apiVersion"), body.get("kind")
         if not isinstance(version, str) or not isinstance(kind, str) or not version or not kind:
-            problems.append(_no_object("a document has no apiVersion and kind", place))
+            problems.append(_nameless(body, place))
             continue
         group = version.rpartition("/")[0]
         if group in _NOT_APPLIED or (kind == "Secret" and not group):
@@ -126,9 +128,16 @@ def _word(value: object) -> str:
     return {dict: "a mapping", list: "a list", str: "text", bool: "true or false"}.get(type(value), "a number")
 
 
-def _no_object(message: str, place: Place) -> Diagnostic:
-    origin = Origin(place.file, place.line)
-    return Diagnostic("MESH825", message, origin, help="name a folder or file that holds Kubernetes objects alone")
+def _nameless(body: Mapping[str, Any], place: Place) -> Diagnostic:
+    if "apiVersion" in body and isinstance(
+        body.get("items"), list
+    ):  # kubectl writes the kind of a list after its items
+        return _no_object("a list has no kind", place, help="was the file cut off? The kind comes after the items")
+    return _no_object("a document has no apiVersion and kind", place)
+
+
+def _no_object(message: str, place: Place, *, help: str = _ALONE) -> Diagnostic:
+    return Diagnostic("MESH825", message, Origin(place.file, place.line), help=help)
 
 
 def _twice(body: LiveObject, place: Place, first: Place) -> Diagnostic:

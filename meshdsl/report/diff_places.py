@@ -14,7 +14,7 @@ from meshdsl.compare.report import FieldPath, ObjectChange
 from meshdsl.values import Json
 
 _ROUTES: Final = frozenset({"HTTPRoute", "GRPCRoute"})
-_PATHS: Final = {"Exact": "{}", "PathPrefix": "{}*", "RegularExpression": "Regex({})"}
+_PATHS: Final = {"Exact": "{}", "PathPrefix": "{}/*", "RegularExpression": "Regex({})"}
 _SHOWN = 2
 """Matches of one rule that are shown."""
 
@@ -58,7 +58,8 @@ def _match(match: Mapping[str, Json]) -> str:
     words = [str(match["method"])] if isinstance(match.get("method"), str) else []
     path = match.get("path")
     if isinstance(path, Mapping):
-        words.append(_PATHS.get(str(path.get("type")), "{}").format(path.get("value")))
+        kind, value = str(path.get("type")), str(path.get("value"))
+        words.append(_PATHS.get(kind, "{}").format(value.rstrip("/") if kind == "PathPrefix" else value))
     for part in ("headers", "queryParams"):
         words += [str(one.get("name")) for one in _mappings(match.get(part))]
     return " ".join(words) or "every request"

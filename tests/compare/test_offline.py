@@ -181,6 +181,15 @@ def test_truncated_json_is_refused() -> None:
         assert refused(whole[:end], "x.json")[0] == "MESH822"
 
 
+def test_a_list_that_ends_before_its_kind_is_told_as_cut_off() -> None:
+    text = "apiVersion: v1\nitems:\n- apiVersion: v1\n  kind: Service\n  metadata:\n    name: ap"
+    with pytest.raises(offline.ReadError) as caught:
+        snapshot(text)
+    (found,) = caught.value.diagnostics
+    assert (found.code, found.message) == ("MESH825", "a list has no kind")
+    assert "cut off" in found.help
+
+
 def test_tags_and_raw_control_characters_are_refused(parser: str) -> None:
     assert refused(SERVICE.format("a") + "x: !!binary aGk=\n")[:2] == ("MESH822", 6)
     assert refused(SERVICE.format("a") + "x: !!python/object:os.system {}\n")[:2] == ("MESH822", 6)

@@ -393,7 +393,7 @@ def test_a_rule_without_a_name_is_named_by_what_it_matches() -> None:
     change = ObjectChange(ref, Action.UPDATE, (FieldChange(where, "1", "2"),), bodies[0], bodies[1])
     for format_ in FOR_PEOPLE:
         text = shown(format_, replace(empty(), objects=(change,)))
-        assert "spec.rules[0].timeouts (POST /orders x-canary; /v1*)" in text
+        assert "spec.rules[0].timeouts (POST /orders x-canary; /v1/*)" in text
     named = body("HTTPRoute", "api", spec={"rules": [{"name": "orders", "matches": matches}]})
     for ours, live, said in ((named, named, "timeouts (orders)\n"), (named, bodies[0], "timeouts\n")):
         one = replace(change, ours=ours, live=live)
