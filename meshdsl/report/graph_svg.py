@@ -95,14 +95,13 @@ def _drawn(graph: MeshGraph, where: Layout, said: dict[str, list[str]], base: st
         yield f'<rect class="group" {_rect(box)} rx="12"/>'
         yield f'<text class="heading" x="{box.x + 16:.1f}" y="{box.y + 26:.1f}">{_text(heading(graph, name))}</text>'
     numbers = {node.key: index for index, node in enumerate(graph.nodes)}
-    with_labels = len(graph.edges) <= _LABELS
     for edge in graph.edges:
         classes = f"c{numbers[edge.caller]} c{numbers[edge.service]}"
         yield from _edge(edge, where.ways[edge.caller, edge.service], classes, base)
     for node in graph.nodes:
         yield from _node(node, where.nodes[node.key], said[node.key], numbers[node.key], _hint(graph, node, base))
-    for edge in graph.edges if with_labels else ():
-        yield from _label(edge, where.ways[edge.caller, edge.service])
+    if len(graph.edges) <= _LABELS:
+        yield from _labels(graph, where)
     yield "</svg>"
 
 
@@ -157,13 +156,47 @@ def _path(way: tuple[Stop, ...]) -> str:
     return " ".join(words)
 
 
-def _label(edge: GraphEdge, way: tuple[Stop, ...]) -> Iterator[str]:
-    """Which requests, beside the head, where an edge is about some and the words do not cover anything."""
-    words, end = label(edge), way[-1]
-    if words and _LABEL_PX * len(words) + 12 <= abs(end.start - way[-2].end):
-        anchor = "end" if end.comes > 0 else "start"
-        x, y = end.end - 10 * end.comes, end.y - 5
-        yield f'<text class="label" text-anchor="{anchor}" x="{x:.1f}" y="{y:.1f}">{_text(words)}</text>'
+def _labels(graph: MeshGraph, where: Layout) -> Iterator[str]:
+    """Which requests, beside the head of an edge that is about some; beside its tail where others end there, too.
+
+    Where there is no room for the words between the columns, or others stand there already, there are none: the title
+    of the edge has them. What calls of several services have in common is written once.
+    """
+    taken: dict[Box, str] = dict.fromkeys(where.nodes.values(), "")
+    said: dict[str, set[str]] = {}
+    for edge in graph.edges:
+        said.setdefault(edge.service, set()).add(label(edge))
+    for edge in graph.edges:
+        words = label(edge)
+        width = _LABEL_PX * len(words)
+        spots = list(_spots(where.ways[edge.caller, edge.service], width + 12)) if words else []
+        for anchor, x, y in spots if len(said[edge.service]) == 1 else reversed(spots):
+            box = Box(x - width if anchor == "end" else x, y - 9, width, 12)
+            if taken.get(box) == words:
+                break
+            if not any(_cover(box, other) for other in taken):
+                taken[box] = words
+                yield f'<text class="label" text-anchor="{anchor}" x="{x:.1f}" y="{y:.1f}">{_text(words)}</text>'
+                break
+
+
+def _spots(way: tuple[Stop, ...], room: float) -> Iterator[tuple[str, float, float]]:
+    """Where words may stand that need so much room: anchor, x and y; above and below the head, below and above the
+    tail.
+    """
+    tail, head = way[0], way[-1]
+    if abs(head.start - way[-2].end) >= room:
+        for y in (head.y - 5, head.y + 13):
+            yield "end" if head.comes > 0 else "start", head.end - 10 * head.comes, y
+    if abs(way[1].start - tail.end) >= room:
+        for y in (tail.y + 13, tail.y - 5):
+            yield "start" if tail.goes > 0 else "end", tail.end + 6 * tail.goes, y
+
+
+def _cover(one: Box, other: Box) -> bool:
+    """Whether two boxes have something in common."""
+    beside = one.x >= other.x + other.width or other.x >= one.x + one.width
+    return not (beside or one.y >= other.y + other.height or other.y >= one.y + one.height)
 
 
 def _rect(box: Box) -> str:

@@ -182,6 +182,36 @@ def apart(boxes: list[Box]) -> bool:
     )
 
 
+def labels(picture: str) -> list[tuple[str, Box]]:
+    """The words beside the edges of a picture, and about where they are."""
+    found = []
+    for one in ET.fromstring(picture).iter(f"{SVG}text"):
+        if one.get("class") == "label":
+            words, x, y = one.text or "", float(one.get("x", 0)), float(one.get("y", 0))
+            width = 5.6 * len(words)
+            found.append((words, Box(x - width if one.get("text-anchor") == "end" else x, y - 8, width, 10)))
+    return found
+
+
+def test_words_beside_edges_do_not_lie_on_each_other() -> None:
+    callers = [Service(name, prod, port=80) for name in ("cron", "worker")]
+    given_ = [
+        Allow(api, callers=(web,), methods=("GET", "POST"), paths=("/catalog/*", "/checkout")),
+        Allow(api, callers=(callers[0],), methods=("GET",)),
+        Allow(api, callers=(callers[1],), methods=("GET",), paths=("/items",)),
+        Allow(api, callers=(db,), methods=("PUT",)),
+    ]
+    found = labels(graph_report("svg", graph_of(*callers, *given_), "/"))
+    assert {"GET", "GET /items", "PUT"} <= {words for words, _ in found}
+    assert apart([box for _, box in found])
+
+
+def test_words_that_edges_into_a_service_have_in_common_are_written_once() -> None:
+    cron = Service("cron", prod, port=80)
+    picture = graph_report("svg", graph_of(cron, Allow(api, callers=(web, cron), methods=("GET",))), "/")
+    assert [words for words, _ in labels(picture)] == ["GET"]
+
+
 ASKED = any_of(Header("x-canary", "true"), Cookie("canary", "yes"), all_of(Header("x-team", "a"), Query("debug", "1")))
 
 
