@@ -24,6 +24,7 @@ from meshdsl import (
     Workload,
 )
 from meshdsl.checks import check
+from meshdsl.diagnostics import Severity
 from meshdsl.model.base import Declared
 from meshdsl.plan.resolve import resolve
 
@@ -36,6 +37,23 @@ prod = Namespace("prod")
 web = Service("web", prod, port=80)
 api = Service("api", prod, port=8080, replicas=3)
 strict = MutualTls(prod, mode="strict")
+
+
+def test_what_is_never_to_be_tried_again_and_belongs_to_a_route_that_is() -> None:
+    posts, below = api.route("posts", methods=("POST",)), api.route("below", path="/a/*")
+    never = Retry.never(posts)
+    around = Retry(api, attempts=1, retry_on=("5xx",), methods="any")
+    taken = Timeout(below, "1s")
+    assert codes(never, around, taken) == ["MESH415"]
+    assert codes(never, around) == codes(never, taken) == codes(around, taken) == []
+    assert codes(never, around, taken, Retry.never(below)) == []
+    on_purpose = Retry(below, attempts=2, retry_on=("5xx",), methods="any")
+    assert codes(never, around, taken, on_purpose) == []
+    idempotent = Retry(prod, attempts=1, retry_on=("5xx",))
+    assert codes(never, taken, idempotent) == []
+    (found,) = check(resolve(meshdsl.PolicySet((never, around, taken))))
+    assert (found.severity, found.origin) == (Severity.WARNING, never.origin)
+    assert "rule below of prod/api" in found.message
 
 
 def test_access_rules_on_a_service_that_is_kept_out_of_the_mesh() -> None:

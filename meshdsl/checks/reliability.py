@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshdsl.diagnostics import Diagnostic
-from meshdsl.plan.intent import Service
+from meshdsl.diagnostics import Diagnostic, Origin, Severity
+from meshdsl.plan.intent import Port, Service
+from meshdsl.plan.matching import within
 from meshdsl.plan.requests import Rule
 from meshdsl.values import duration_text
 
@@ -15,6 +16,7 @@ def check(service: Service) -> Iterator[Diagnostic]:
     for port in service.ports:
         for rule in port.rules:
             yield from _per_try_timeout(service, rule)
+        yield from _retried_all_the_same(service, port)
     yield from _ejection(service)
 
 
@@ -33,6 +35,41 @@ def _per_try_timeout(service: Service, rule: Rule) -> Iterator[Diagnostic]:
             help="make per_try_timeout shorter than the timeout",
             related=(("the timeout is here", timeout.source.origin),) if timeout.source.origin else (),
         )
+
+
+def _retried_all_the_same(service: Service, port: Port) -> Iterator[Diagnostic]:
+    """Requests that a ``Retry.never`` describes, and that a more specific route takes and retries.
+
+    That is what routes mean, and still not what somebody expects who adds a Timeout for a path: the new route has no
+    Retry of its own, so that of the service holds in it. A Retry on that route would be a decision.
+    """
+    whole = _said_by(port.rules[-1]) if port.rules else None
+    retries = {rule.retry.source.origin for rule in port.rules if rule.retry is not None}
+    warned: set[Origin] = set()
+    for rule in port.rules:
+        never = _said_by(rule)
+        if whole is None or never is None or never in retries | {whole} or never in warned:
+            continue
+        inner = [r for r in port.rules if r.retry and r.retry.source.origin == whole and within(r.match, rule.match)]
+        if inner:
+            warned.add(never)
+            by = inner[0].source.origin
+            yield Diagnostic(
+                "MESH415",
+                f"some requests that are never to be tried again belong to rule {inner[0].name} of {service}, and are",
+                never,
+                "subject",
+                reason="a request belongs to the most specific route alone, and that one has no Retry of its own",
+                help="add a Retry.never for that route too, or the Retry that is meant for it",
+                related=((f"{inner[0].name} is here", by),) if by else (),
+                severity=Severity.WARNING,
+            )
+
+
+def _said_by(rule: Rule) -> Origin | None:
+    """The Retry that decides whether the requests of a rule are tried again."""
+    source = rule.retry.source if rule.retry is not None else rule.never
+    return source.origin if source is not None else None
 
 
 def _ejection(service: Service) -> Iterator[Diagnostic]:

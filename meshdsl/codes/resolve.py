@@ -223,4 +223,13 @@ PAGES: tuple[Page, ...] = (
         " or this namespace, out of the mesh, so there is none, and plain text would be taken without a word. Enrol it,"
         " or say with a MutualTls of its own that it is permissive.",
     ),
+    Page(
+        "MESH415",
+        "requests that are tried again although a route says never",
+        "A request belongs to one route, the most specific that matches it. `Retry.never` is attached to a route, and"
+        " some of the requests that this route describes belong to another one that is more specific: a Timeout for"
+        " `/a/*`, say, beside `Retry.never` for every POST. That other route has no Retry of its own, so the Retry of"
+        " the service, namespace or mesh holds in it, and its POSTs are tried again. It is a warning, and goes away"
+        " once the other route says what is meant: `Retry.never` for it as well, or a Retry.",
+    ),
 )

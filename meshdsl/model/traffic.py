@@ -142,7 +142,7 @@ class Retry(Policy):
 
     @classmethod
     def never(cls, subject: AnyRequests, *, only: tuple[Any, ...] = (), accept: tuple[str, ...] = ()) -> Retry:
-        """These requests are never tried again, whatever holds around them.
+        """The requests that belong to this subject are never tried again, whatever holds around it.
 
         Args:
             subject: a Service, a Route, a Namespace, or Mesh().
