@@ -134,3 +134,19 @@ def test_the_removal_of_a_policy_of_a_namespace_is_one_finding_and_one_line() ->
     (access,) = [one for one in diff(new, old).risks if one.risk is Risk.WIDENED_ACCESS]
     assert access.subject == "namespace prod"
     assert access.sentence == "everyone may now call prod/admin, prod/api, prod/web and anything else in prod"
+
+
+@pytest.mark.parametrize("target", [Istio(), meshdsl.Ambient(), meshdsl.Linkerd()])
+def test_against_objects_a_sentence_about_a_rule_stands_at_the_rule_on_every_mesh(target: Target) -> None:
+    asked = Service("asked", PROD, port=8080, probes=(meshdsl.Probe("/healthz", port=8080),))
+    narrow, wide = (Allow(asked, callers=(WEB,), methods=methods) for methods in (("GET",), ("GET", "POST")))
+    new = Allow(asked, callers=(ADMIN,), methods=("PUT",))
+    none, old, now = (
+        meshdsl.build(meshdsl.PolicySet((*INVENTORY, asked, *rules), name="test"), target)
+        for rules in ((), (narrow,), (wide, new))
+    )
+    changed = {one.sentence: one.origins for one in diff(now, [one.body for one in old.manifests]).policy}
+    assert [[at.line for at in origins] for origins in changed.values()] == [[line(wide)], [line(new)]], changed
+    closed = diff(old, [one.body for one in none.manifests]).policy
+    asked_for = [one for one in closed if "asked: closed now" in one.sentence or "prod/web may make" in one.sentence]
+    assert [[at.line for at in one.origins] for one in asked_for] == [[line(narrow)]] * 2, asked_for

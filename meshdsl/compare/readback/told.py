@@ -239,7 +239,20 @@ class _Linkerd:
             else:
                 found = [(None, union(allow.callers for allow in allows))] if allows else []
             granted += [Granted(match, numbers, callers) for match, callers in found]
-        return Access(closed=True, allow=tuple(folded(granted, service.ports)))
+        cut = (_with_line(allow, service.access.allow) for allow in folded(granted, service.ports))
+        return Access(closed=True, allow=tuple(cut))
+
+
+def _with_line(found: Allow, written: Iterable[Allow]) -> Allow:
+    """A rule with the line of the one that it was cut from: one of the same callers, if there are several the same."""
+    same = [one for one in written if _names_all(one.callers, found.callers)]
+    alike = [one for one in same if (set(one.methods), set(one.paths)) == (set(found.methods), set(found.paths))]
+    return replace(found, source=(alike or same)[0].source) if same else found
+
+
+def _names_all(callers: Callers, some: Callers) -> bool:
+    accounts, namespaces = set(some.accounts) <= set(callers.accounts), set(some.namespaces) <= set(callers.namespaces)
+    return accounts and namespaces and some.anyone in (None, callers.anyone)
 
 
 def _proxy(proxy: Proxy | None) -> Proxy | None:
