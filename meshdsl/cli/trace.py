@@ -115,18 +115,22 @@ def _check(asked: Question) -> None:
 
 def _meant(console: Console, found: Project, files: PolicyFiles, asked: Question) -> Iterator[Named]:
     """What the policies of each cluster mean; of clusters that do not know what is asked for, the first error."""
-    errors: list[QuestionError] = []
+    errors: list[tuple[str, QuestionError]] = []
     for job in found.jobs:
         policies = meant_for(files.policy_set(job.environment, found.name), job.target)
         try:
             plan = meaning(policies, job.name)
             yield job.name, trace_plan(plan, asked.of(plan))
         except QuestionError as error:
-            errors.append(QuestionError(one.on(job.name) for one in error.diagnostics))
+            errors.append((job.name, error))
     if len(errors) == len(found.jobs):
-        raise errors[0]
-    for one in (one for error in errors for one in error.diagnostics):
-        console.note(f"left out: {one.target}: {one.message}")
+        cluster, first = errors[0]
+        if all(error.diagnostics == first.diagnostics for _, error in errors):
+            raise first  # it makes no sense for any of them: no cluster is to be named
+        raise QuestionError(one.on(cluster) for one in first.diagnostics)
+    for cluster, error in errors:
+        for one in error.diagnostics:
+            console.note(f"left out: {cluster}: {one.message}")
 
 
 def _read(console: Console, found: Project, files: PolicyFiles, job: Job, asked: Question) -> Iterator[Named]:

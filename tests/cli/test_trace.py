@@ -217,6 +217,12 @@ def test_bad_questions_have_their_own_answers(project: Path, arguments: tuple[st
     assert done.stdout == ""
 
 
+def test_a_question_that_makes_no_sense_for_any_cluster_names_none(project: Path) -> None:
+    done = meshdsl(*ASK, "GOT", "/", cwd=project)
+    assert "'GOT' is not a method" in done.stderr
+    assert "on cluster" not in done.stderr
+
+
 def test_the_role_needs_no_request(project: Path) -> None:
     done = meshdsl("trace", "--show-rbac", "--cluster", "istio", cwd=project)
     assert done.returncode == 0
