@@ -188,7 +188,7 @@ def test_a_trace_and_the_access_agree_on_which_waypoint_is_passed(
     answer = meshdsl.access(bundle, objects).to("prod/api")
     assert any("prod/web" in row.callers for row in answer.rows) is passes
     assert answer.is_complete
-    remark = "prod/api has policies for a waypoint and is bound to none: nobody enforces them"
+    remark = "prod/api has policies for a waypoint and calls pass none: nobody enforces them"
     assert (remark in answer.remarks) is not passes
 
 

@@ -58,7 +58,7 @@ class AmbientReader(IstioReader):
         waypoint = self._waypoint(facts)
         attached = self.attached.get((facts.namespace, "Service", facts.name), [])
         if attached and waypoint is None:
-            self.note(f"{facts} has policies for a waypoint and is bound to none: nobody enforces them", certain=True)
+            self.note(f"{facts} has policies for a waypoint and calls pass none: nobody enforces them", certain=True)
         if waypoint is not None:
             every = [*attached, *self._at(waypoint)]
             attached = [policy for policy in every if policy.named not in self.left_out]
