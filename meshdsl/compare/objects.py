@@ -40,7 +40,7 @@ from meshdsl.compare.ownership import (
     owner_of,
 )
 from meshdsl.compare.pods import Pods
-from meshdsl.compare.report import ABSENT, REFUSAL, Action, FieldChange, FieldPath, ObjectChange
+from meshdsl.compare.report import ABSENT, PATCH_IT, REFUSAL, Action, FieldChange, FieldPath, ObjectChange
 from meshdsl.compare.schema import Schemas
 from meshdsl.compiler import Bundle
 from meshdsl.manifest import MANAGED_BY, Manifest, ObjectRef
@@ -345,7 +345,7 @@ def _is_applied(live: LiveObject) -> tuple[str, ...]:
     if not client_side_appliers(live):
         return ()
     warning = "a client-side kubectl apply has set fields of it, which kubectl apply --server-side of ours would remove"
-    return (f"{warning}: patch it (--format script)",)
+    return (f"{warning}: {PATCH_IT}",)
 
 
 def _refused(paths: Iterable[FieldPath], kind: str) -> tuple[str, ...]:

@@ -27,6 +27,9 @@ ABSENT: Final = Absent()
 REFUSAL: Final = "a server-side apply of it is refused as a whole, and nothing of it changes"
 """What a field means that the definition of a kind does not have; a client-side apply would leave the field out."""
 
+PATCH_IT: Final = "patch it (--format script)"
+"""What is advised of an object of which no apply is safe; the script itself need not say it."""
+
 FieldPath = tuple[str | int, ...]
 """The way to a field: names, and numbers or ``name=value`` texts for items of lists."""
 

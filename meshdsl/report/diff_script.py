@@ -9,13 +9,13 @@ the steps may open what the other half closes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, Final
 
 from meshdsl.compare.kinds import NAMESPACE
 from meshdsl.compare.normalise import labels_of, list_of, mapping_of
-from meshdsl.compare.report import Absent, Action, DiffReport, ObjectChange
+from meshdsl.compare.report import PATCH_IT, Absent, Action, DiffReport, ObjectChange
 from meshdsl.compiler import Bundle
 from meshdsl.diagnostics import Diagnostic
 from meshdsl.manifest import MANAGED_BY, SET_LABEL, Manifest, ObjectRef, Phase
@@ -105,7 +105,8 @@ class _Script:
         if not (changes or reasons):
             return ""
         lines = [*opening(self._place, "makes the cluster what the policies say")]
-        lines += ["", *self._left_alone()]
+        left = list(self._left_alone())
+        lines += ["", *left] if left else []
         if reasons:
             return "\n".join([*lines, *_end(reasons)]) + "\n"
         missing = [c.ref for c in changes if c.action is Action.CREATE and c.partial and c.ref.kind != NAMESPACE.kind]
@@ -130,8 +131,8 @@ class _Script:
         """Comments on what is in the way and not ours."""
         for change in self._report.objects:
             if change.action is Action.CONFLICT:
-                said = f"{change.ref} is left alone: {'; '.join(remarks(change))}"
-                yield f"# {comment(said)}"
+                owner = f" but of {change.owner}" if change.owner else ""
+                yield f"# {comment(f'{change.ref} is left alone: it is not ours{owner}; --adopt takes it over')}"
 
     # ----------------------------------------------------------------------------------------------------------- steps
 
@@ -148,7 +149,7 @@ class _Script:
             found = list(group)
             yield ""
             for step in found:
-                yield from (f"# {comment(f'{step.change.ref}: {note}')}" for note in remarks(step.change))
+                yield from _notes(step.change)
             yield from self._commands(found)
 
     def _commands(self, steps: Sequence[_Step]) -> list[str]:
@@ -200,7 +201,7 @@ class _Script:
         yield ""
         yield "# What no policy makes any more, last: first what refers to something, then what it refers to."
         for change in sorted(gone, key=lambda one: (_turn(one), one.ref)):
-            yield from (f"# {comment(f'{change.ref}: {note}')}" for note in remarks(change))
+            yield from _notes(change)
             yield self._delete(change)
 
     def _delete(self, change: ObjectChange) -> str:
@@ -223,6 +224,12 @@ def _end(reasons: Iterable[str]) -> Iterator[str]:
     for reason in reasons:
         yield f"echo {quoted(comment(reason))} >&2"
     yield "exit 1"
+
+
+def _notes(change: ObjectChange) -> Iterator[str]:
+    """Comments: what is said of an object and not by its command. That a part of it is ours, the patch says itself."""
+    said = remarks(replace(change, partial=False))
+    yield from (f"# {comment(f'{change.ref}: {note}')}" for note in said if not note.endswith(PATCH_IT))
 
 
 def _patch(change: ObjectChange, manifest: Manifest | None) -> dict[str, Json]:

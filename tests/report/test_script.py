@@ -155,6 +155,17 @@ def test_what_policies_no_longer_set_is_taken_off_and_nothing_else(mesh: str, tm
     assert set(values.values()) == {None}
 
 
+@pytest.mark.parametrize("mesh", ["istio", "linkerd"])
+def test_a_patch_is_explained_once(mesh: str) -> None:
+    script = of(bundle(mesh, proxy=False), cluster(bundle(mesh)))
+    (before, _) = script.split("kubectl --context=kind-dev patch deployments.apps/api")
+    assert before.split("\n\n")[-1].splitlines() == [
+        "# Deployment prod/api: these policies set nothing of it any more",
+        "# Deployment prod/api: only these fields are ours.",
+    ]
+    assert "\n\n\n" not in script
+
+
 def test_what_is_no_longer_made_is_deleted_last_if_it_is_still_ours(tmp_path: Path) -> None:
     prod = Namespace("prod")
     api = Service("api", prod, port=80)
@@ -202,7 +213,8 @@ def test_what_is_in_the_way_is_a_comment_and_taken_over_on_demand(tmp_path: Path
 
     live = changed(bundle("istio"), "VirtualService", "api", foreign)
     script = of(bundle("istio"), live)
-    assert "# VirtualService prod/api is left alone" in script
+    said = "# VirtualService prod/api is left alone: it is not ours but of helm\\n rm -rf /; --adopt takes it over\n"
+    assert said in script
     assert Run(script, tmp_path).verbs() == []
     adopting = Run(of(bundle("istio"), live, adopt=True), tmp_path)
     assert adopting.verbs() == ["apply VirtualService api"]
