@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from meshdsl.compare.readback import Compared, Doubt
 
 _OF_A_SET = "meshdsl set "
-_NOT_ACCESS = frozenset({"Canary", "DestinationRule", "Rollout", "TrafficSplit", "VirtualService"})
-"""Kinds that never decide who may call what."""
+_NOT_ACCESS = frozenset({"Canary", "DestinationRule", "Pod", "Rollout", "TrafficSplit", "VirtualService"})
+"""Kinds that never decide who may call what; without the pods that is told as if nobody had asked for them."""
 _MOST = 8
 """More sentences of one kind than this are counted and not said in a note."""
 

@@ -569,6 +569,17 @@ def test_what_our_own_last_policy_left_on_a_namespace_that_is_still_declared_is_
     assert not fields(less, live).objects
 
 
+def test_who_may_call_what_is_told_without_the_pods_that_may_not_be_read() -> None:
+    given = bundle("istio")
+    gone = [one for one in cluster(given).objects if one["kind"] != "AuthorizationPolicy"]
+    whole = replace(snapshot(gone), scopes=frozenset(scopes_of(given)))
+    lost = Unknown(Scope(POD, "prod"), "forbidden", "forbidden")
+    without = diff(given, replace(whole, unknown=(lost,)))
+    assert without.unknown == (lost,)
+    assert without.access
+    assert (without.access, without.access_note) == (diff(given, whole).access, diff(given, whole).access_note)
+
+
 def _in_a_shared_namespace(manager: str) -> Snapshot:
     """A cluster with what ``shop`` makes in ``prod``, with an object of another set there, and the namespace's label."""
     label = {"istio-injection": "enabled"}
