@@ -12,7 +12,7 @@ import meshdsl
 from meshdsl import Allow, DefaultDeny, Namespace, Service, compiler
 from meshdsl.compare import access
 from meshdsl.compare.access.callers import ANOTHER, Callers
-from meshdsl.compare.access.model import Requests, Where, holds
+from meshdsl.compare.access.model import Requests, Where, holds, named
 from meshdsl.compare.access.requests import Space
 from meshdsl.compare.access.rows import Block, rows
 from meshdsl.compare.applying import after_apply
@@ -81,6 +81,14 @@ def test_every_identity_is_stood_for(patterns: list[str], identity: str) -> None
     wanted = [holds(pattern, identity) for pattern in patterns]
     assert any([holds(pattern, known) for pattern in patterns] == wanted for known in callers.identities)
     assert ANOTHER not in "".join(callers.words(callers.everyone))
+
+
+def test_a_namespace_of_other_trust_domains_is_named_as_one_of_the_mesh_is() -> None:
+    callers = Callers(["~/ns/prod/*", "/ns/prod/sa/web"])
+    whole = callers.mask(named("~/ns/prod/*"))
+    assert callers.words(whole) == ("every account of prod", "every account of prod of other trust domains")
+    rest = whole & ~callers.mask(named("/ns/prod/sa/web"))
+    assert callers.words(rest) == ("every account of prod of other trust domains", "every other account of prod")
 
 
 TEXTS = st.text("/nsa*~w.{}\n", max_size=12)

@@ -84,11 +84,12 @@ class Callers:
         """Callers in the mesh, without the one that stands for everybody who is not named."""
         rest = [one for one in self.identities if mask & self._bits[one] and one != _NOBODY_ELSE]
         found: list[str] = []
-        for namespace in dict.fromkeys(_parts(one)[1] for one in rest):
-            every = [one for one in self.identities if _parts(one)[:2] == ("", namespace)]
+        of_mesh_first = sorted(dict.fromkeys(_parts(one)[:2] for one in rest), key=lambda one: bool(one[0]))
+        for domain, namespace in of_mesh_first:
+            every = [one for one in self.identities if _parts(one)[:2] == (domain, namespace)]
             of_it = [one for one in rest if one in every]
-            if of_it == every and f"/ns/{namespace}/sa/{ANOTHER}" in of_it:
-                found.append(f"every account of {namespace}")
+            if of_it == every and ANOTHER not in namespace and f"{domain}/ns/{namespace}/sa/{ANOTHER}" in of_it:
+                found.append(f"every account of {namespace}{_of(domain)}")
                 rest = [one for one in rest if one not in of_it]
         named = [_word(one) for one in rest if ANOTHER not in one]
         return [*named, *found, *(_word(one) for one in rest if ANOTHER in one)]
@@ -142,9 +143,14 @@ def _parts(identity: str) -> tuple[str, str, str]:
     return found[1], found[2], found[3]
 
 
+def _of(domain: str) -> str:
+    """A trust domain after a name; the mesh's own is not named."""
+    return "" if not domain else " of other trust domains" if _FOREIGN in domain else f" of trust domain {domain}"
+
+
 def _word(identity: str) -> str:
     domain, namespace, name = _parts(identity)
-    where = "" if not domain else " of other trust domains" if _FOREIGN in domain else f" of trust domain {domain}"
+    where = _of(domain)
     if ANOTHER not in namespace + name:
         return f"{namespace}/{name}{where}"
     if namespace == ANOTHER and name == ANOTHER:
