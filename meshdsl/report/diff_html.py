@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files as resources
 from typing import TYPE_CHECKING, Final
@@ -39,6 +39,7 @@ from meshdsl.report.diff_words import (
     yaml_lines,
 )
 from meshdsl.report.escape import one_line, visible
+from meshdsl.values import Json
 from meshdsl.version import VERSION
 
 if TYPE_CHECKING:
@@ -233,13 +234,23 @@ def _rows(change: ObjectChange) -> Iterator[Row]:
     elif change.action is Action.DELETE:
         yield from (Row(before=visible(line)) for line in yaml_lines(change.live))
     elif change.action is Action.CONFLICT:
-        yield from _rows_of(beside(yaml_lines(change.live), yaml_lines(change.ours)))
+        yield from _rows_of(beside(yaml_lines(_in_order_of(change.ours, change.live)), yaml_lines(change.ours)))
     for hunk in hunks(change):
         yield Row(heading=one_line(hunk.where) or "(the object)")
         for pairs, note in hunk.rows:
             yield from _rows_of(pairs)
             if note:
                 yield Row(note=one_line(note))
+
+
+def _in_order_of(ours: Json, live: Json) -> Json:
+    """What is there, its names in the order in which we write them: a server sorts them, and that is no difference."""
+    if isinstance(ours, Mapping) and isinstance(live, Mapping):
+        names = [*(name for name in ours if name in live), *(name for name in live if name not in ours)]
+        return {name: _in_order_of(ours.get(name), live[name]) for name in names}
+    if isinstance(ours, list | tuple) and isinstance(live, list | tuple):
+        return [_in_order_of(ours[at] if at < len(ours) else None, item) for at, item in enumerate(live)]
+    return live
 
 
 def _rows_of(pairs: Iterable[Pair]) -> Iterator[Row]:

