@@ -125,11 +125,11 @@ def _meant(console: Console, found: Project, files: PolicyFiles, asked: Question
             errors.append((job.name, error))
     if len(errors) == len(found.jobs):
         cluster, first = errors[0]
-        if all(error.diagnostics == first.diagnostics for _, error in errors):
+        if all(other.diagnostics == first.diagnostics for _, other in errors):
             raise first  # it makes no sense for any of them: no cluster is to be named
         raise QuestionError(one.on(cluster) for one in first.diagnostics)
-    for cluster, error in errors:
-        for one in error.diagnostics:
+    for cluster, wrong in errors:
+        for one in wrong.diagnostics:
             console.note(f"left out: {cluster}: {one.message}")
 
 
