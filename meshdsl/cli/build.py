@@ -23,8 +23,9 @@ from meshdsl.cli.project import Choice, Job, Project, project
 from meshdsl.compiler import Bundle
 from meshdsl.compiler import build as compile_for
 from meshdsl.config_file import OVERLAP_REASON, find_config, overlap
-from meshdsl.diagnostics import CompileError, ConfigError, Diagnostic, MeshdslError, Origin
+from meshdsl.diagnostics import CompileError, ConfigError, Diagnostic, LoadError, MeshdslError, Origin
 from meshdsl.loading.load import PolicyFiles, read
+from meshdsl.model.base import Policy
 
 STREAM = "-"
 """``--out -``: standard output."""
@@ -166,10 +167,12 @@ def _compile(found: Project, files: PolicyFiles, progress: Progress, *, keep: bo
     """
     built: list[Built] = []
     errors: list[MeshdslError] = []
+    nothing = True
     for job in found.jobs:
         progress.step(f"compiling {job.name}")
         try:
             policies = files.policy_set(job.environment, found.name)
+            nothing = nothing and not any(isinstance(one, Policy) for one in policies.objects)
             bundle = compile_for(policies, job.target, cluster=job.name)
             built.append(_built(job, bundle, keep=keep))
             del bundle
@@ -180,7 +183,20 @@ def _compile(found: Project, files: PolicyFiles, progress: Progress, *, keep: bo
         failed = CompileError([*files.warnings, *found_wrong])
         failed.exit_code = max(error.exit_code for error in errors)
         raise failed
+    if nothing:
+        raise LoadError([_no_policy(found)])
     return built
+
+
+def _no_policy(found: Project) -> Diagnostic:
+    """An inventory alone makes nothing; a build of it would take away all that an earlier one made."""
+    return Diagnostic(
+        "MESH104",
+        "these files declare what there is, and no policy",
+        Origin(str(found.policies), 0),
+        reason="services and routes change nothing by themselves, so there is nothing to build",
+        help="keep policies at the top level of a file, or return them from def policies(env)",
+    )
 
 
 def _built(job: Job, bundle: Bundle, *, keep: bool) -> Built:

@@ -28,7 +28,9 @@ PAGES: tuple[Page, ...] = (
         "No policy",
         "The files were run, and at their top level they keep neither a policy nor a service, and none has a "
         "function `policies(env)`. What a file keeps is what is bound to a name, or is inside a list, tuple, dict "
-        "or set that is. Objects made inside a function count only if they are returned.",
+        "or set that is. Objects made inside a function count only if they are returned.\n\n"
+        "`meshdsl build` says it as well where there are services and routes, and no policy for any cluster. They "
+        "change nothing by themselves, so such a build would make nothing, and take away what an earlier one made.",
     ),
     Page(
         "MESH105",

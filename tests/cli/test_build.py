@@ -237,6 +237,17 @@ def test_an_output_folder_that_is_a_file_is_named(project: Path) -> None:
     assert done.stderr.startswith("out: error MESH703: this is not a folder\n")
 
 
+def test_an_inventory_without_a_policy_is_an_error_and_takes_nothing_away(project: Path) -> None:
+    assert meshdsl("build", cwd=project).returncode == 0
+    before = tree(project / "out")
+    (project / "policies" / "shop.py").write_text(POLICIES.partition("policies = [")[0])
+    done = meshdsl("build", cwd=project)
+    assert done.returncode == 1
+    assert done.stderr.startswith("policies: error MESH104: these files declare what there is, and no policy\n")
+    assert tree(project / "out") == before
+    assert meshdsl("explain", "prod/api", cwd=project).returncode == 0
+
+
 def test_a_pipe_in_the_output_is_named_and_not_read(project: Path) -> None:
     (project / "out" / "us" / "prod").mkdir(parents=True)
     os.mkfifo(project / "out" / "us" / "prod" / "api.yaml")
