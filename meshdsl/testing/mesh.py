@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from meshdsl.compiler import Bundle, meaning, meant_for
 from meshdsl.compiler import build as compile_for
@@ -18,6 +19,9 @@ from meshdsl.simulate.ask import QuestionError, question
 from meshdsl.simulate.plan import PlanReading
 from meshdsl.simulate.trace import Trace, trace_objects, trace_plan
 from meshdsl.targets.base import Target
+
+if TYPE_CHECKING:
+    from meshdsl.simulate.agree import Agreement
 
 _KEPT = 5
 """Traces that are shown below a test that failed: the last ones."""
@@ -122,8 +126,19 @@ class MeshFixture:
                 found = agree(bundle)
                 if not found.holds:
                     wrong.append(str(found))
+                    self._show_first(bundle, found)
         if wrong:
             raise AssertionError("the manifests do not mean what the policies mean\n" + "\n".join(wrong))
+
+    def _show_first(self, bundle: Bundle, found: Agreement) -> None:
+        """Keep both traces of the first request on which readings differ, to be shown below the test."""
+        declared = {str(one) for one in bundle.plan.services}
+        for one in found.disagreements:
+            if one.request.service in declared:
+                place = places(self._config.root)
+                self.asked.append(trace_text(trace_plan(bundle.plan, one.request), place))
+                self.asked.append(trace_text(trace_objects(bundle, one.request, read=_read(bundle)), place))
+                return
 
     def _asked(
         self,
@@ -152,9 +167,7 @@ class MeshFixture:
             found = trace_plan(plan, asked, self._reading, read=f"the policies for {self.cluster.name}")
         else:
             of = f", cluster {on}" if on in self._config.clusters else ""
-            found = trace_objects(
-                bundle, asked, read=f"the manifests for {bundle.target.title} {bundle.target.version}{of}"
-            )
+            found = trace_objects(bundle, asked, read=f"{_read(bundle)}{of}")
         self.asked.append(trace_text(found, places(self._config.root)))
         return found
 
@@ -194,6 +207,11 @@ class MeshFixture:
         """What the policies become on a target that the configuration does not have."""
         environment = Environment(cluster=target.name, target=target.name)
         return self._bundle(Cluster(target.name, target, "", "", environment))
+
+
+def _read(bundle: Bundle) -> str:
+    """What is read of a bundle, for people."""
+    return f"the manifests for {bundle.target.title} {bundle.target.version}"
 
 
 def _wrong(message: str, way_out: str) -> ConfigError:

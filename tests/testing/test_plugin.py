@@ -139,6 +139,22 @@ def test_a_failure_shows_the_trace(tmp_path: Path) -> None:
     assert "read from the manifests for Linkerd 2.20, cluster prod" in on.stdout
 
 
+def test_where_the_meshes_do_not_agree_both_traces_of_the_first_request_are_shown(tmp_path: Path) -> None:
+    test = """
+def test_agree(mesh):
+    bundle = mesh._of("prod")[0]
+    (policy,) = [one for one in bundle.manifests if one.ref.kind == "AuthorizationPolicy"]
+    policy.body["spec"]["requiredAuthenticationRefs"][0]["name"] = "somebody-else"
+    mesh.agree("prod")
+"""
+    done = run(tmp_path, test)
+    assert "narrowed: allowed is meant, denied found" in done.stdout, done.stdout
+    assert "what the mesh does" in done.stdout
+    assert "read from the policies" in done.stdout
+    assert "read from the manifests for Linkerd 2.20" in done.stdout
+    assert "testing/mesh.py" not in done.stdout
+
+
 @pytest.mark.parametrize(
     ("test", "arguments", "words"),
     [
