@@ -8,6 +8,7 @@ else where the service is declared, else in the configuration.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from meshdsl.compare.report import DiffReport, RiskFinding
@@ -18,7 +19,20 @@ from meshdsl.report.finding import shown
 
 def diagnostics(document: DiffDocument) -> tuple[Diagnostic, ...]:
     """What is to be looked at, as diagnostics. Risks that make the run fail are errors, the others warnings."""
-    return (*document.diagnostics, *(one for report in document.reports for one in _report(report, document)))
+    said = (_placed(one, document) for one in document.diagnostics)
+    return (*said, *(one for report in document.reports for one in _report(report, document)))
+
+
+def _placed(found: Diagnostic, document: DiffDocument) -> Diagnostic:
+    """A finding where a reviewer can see it: one about a file of another revision stands at that file as it is now."""
+    origin = found.origin
+    if origin is None or Path(origin.file).exists():
+        return found
+    now = _at_head(origin, document.base)
+    if now is None:
+        return found
+    there = f"it is at {shown(origin.file, document.base)}:{origin.line}"
+    return replace(found, origin=now, field="", reason="; ".join(filter(None, (found.reason, there))))
 
 
 def _report(report: DiffReport, document: DiffDocument) -> Iterator[Diagnostic]:

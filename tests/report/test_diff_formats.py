@@ -301,6 +301,15 @@ def test_a_removal_beyond_the_end_of_a_file_is_shown_at_its_end(base: Path) -> N
     assert line.startswith(f"::warning file=shop.py,line={last},")
 
 
+def test_what_is_wrong_with_another_revision_is_shown_at_the_file_as_it_is_now(base: Path) -> None:
+    wrong = Diagnostic("MESH110", "in revision main: this is not Python", Origin("main:shop.py", 11))
+    elsewhere = replace(wrong, origin=Origin("main:gone.py", 11))
+    lines = shown("github", base=str(base), diagnostics=(wrong, elsewhere)).splitlines()
+    assert lines[0].startswith("::error file=shop.py,line=11,")
+    assert "it is at main:shop.py:11" in lines[0]
+    assert "main%3Agone.py" in lines[1]
+
+
 def forbidden(*names: str) -> DiffReport:
     said = 'forbidden: {0} is forbidden: User "ci" cannot list resource "{0}" in API group "" in the namespace "{1}"'
     kinds = [Kind("", "v1", name.capitalize()[:-1], name) for name in names]
