@@ -81,7 +81,7 @@ SUPPORT: Final[Mapping[Feature, Support]] = {
     Feature.MIRROR_PERCENT: conditional(
         "the share of a RequestMirror filter came with Gateway API 1.3",
         granted=_mirrors_a_share,
-        help='install Gateway API 1.3 or newer and say so in gateway_api, or mirror everything',
+        help="install Gateway API 1.3 or newer and say so in gateway_api, or mirror everything",
     ),
     Feature.ALLOW_HTTP: exact("decided in the waypoint"),
     Feature.DENY_HTTP: exact("decided in the waypoint; ztunnel would let everything through"),
