@@ -29,6 +29,8 @@ _WORKERS = 8
 
 _MESH_FILE = "_mesh.yaml"
 
+_REFUSED = "MESH877"
+
 
 @dataclass(frozen=True, slots=True)
 class Compared:
@@ -115,7 +117,7 @@ class LiveSide:
         against = f"context {context}" if context else cluster.name
         if self.server_side:
             against += who_says(written, bundle)
-        named = replace(report, cluster=job.name, against=against)
+        named = replace(with_refusals(report, refused), cluster=job.name, against=against)
         return Compared(named, tuple(one.on(job.name) for one in refused), bool(refused), leads)
 
 
@@ -168,6 +170,19 @@ def who_says(written: Bundle, answers: Bundle) -> str:
     return ", as written: its API server answered for no object"
 
 
+def with_refusals(report: DiffReport, refused: Iterable[Diagnostic]) -> DiffReport:
+    """The report with a note in both views of meaning on what the API server would refuse (:func:`answered`): the views
+    are of objects as they are written, and of these nothing would come about.
+    """
+    count = sum(one.code == _REFUSED for one in refused)
+    if not count:
+        return report
+    objects, them = ("an object", "it") if count == 1 else (f"{count} objects", "them")
+    note = f"the API server would refuse {objects} ({_REFUSED}): what is said here of {them} would not come about"
+    policy, access = ("; ".join(filter(None, (had, note))) for had in (report.policy_note, report.access_note))
+    return replace(report, policy_note=policy, access_note=access)
+
+
 _NOT_ALLOWED = re.compile(
     r'cannot (\w+) resource "([^"]+)"(?: in API group "([^"]*)")?(?: in the namespace "([^"]*)"| at the cluster scope)?'
 )
@@ -197,7 +212,7 @@ def _forbidden(permission: str, found: Sequence[tuple[Manifest, Applied]]) -> Di
 
 def _refused(manifest: Manifest, answer: Applied) -> Diagnostic:
     return Diagnostic(
-        "MESH877",
+        _REFUSED,
         f"the API server would refuse {manifest.ref}",
         next(iter(manifest.origins), None),
         reason=answer.refusal,

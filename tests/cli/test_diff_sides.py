@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from meshdsl import Istio, Namespace, Proxy, Service, Timeout, Workload, build
-from meshdsl.cli.diff_sides import OfflineSide, answered, who_says
+from meshdsl.cli.diff_sides import OfflineSide, answered, who_says, with_refusals
 from meshdsl.cli.project import Job
 from meshdsl.compare.kinds import OF_TARGET
 from meshdsl.compare.live import Applied, Keep, LiveObject, Scope, Snapshot, Unknown
@@ -92,6 +92,18 @@ def test_a_refusal_is_said_at_the_line_that_asks_for_the_object() -> None:
     assert Path(refused.origin.file).name == Path(__file__).name
     (kept,) = [m for m in asked.manifests if m.ref.kind == "VirtualService"]
     assert kept in given.manifests
+
+
+def test_no_view_promises_anything_of_what_the_server_would_refuse() -> None:
+    given = bundle()
+    report = DiffReport("prod", "context prod", policy_note="something else")
+    _, refused = answered(FakeCluster("VirtualService"), given, Snapshot((PROD,)))
+    found = with_refusals(report, refused)
+    said = "the API server would refuse an object (MESH877): what is said here of it would not come about"
+    assert (found.policy_note, found.access_note) == (f"something else; {said}", said)
+    _, refused = answered(FakeCluster("VirtualService", "Namespace"), given, Snapshot((PROD,)))
+    assert "2 objects (MESH877): what is said here of them" in with_refusals(report, refused).access_note
+    assert with_refusals(report, ()) is report
 
 
 def test_a_permission_that_is_missing_is_named_once_and_is_no_refusal() -> None:
