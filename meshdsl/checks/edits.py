@@ -1,4 +1,7 @@
-"""Access rules that look at what a policy changes on the way.
+"""Edits of headers that no policy can keep, and access rules that look at what a policy changes on the way.
+
+Some headers are not the message's but the connection's, or say where the message ends: each proxy on the way writes
+its own (RFC 9110, 7.6.1 and 8.6). An edit of one is dropped, or breaks the next connection or the body.
 
 A rule about a path or a header is decided before the callee: by its sidecar, which sees what the caller's proxy made of
 the request, or by a waypoint, which decides before it rewrites. The same policies would let in other requests on other
@@ -8,18 +11,66 @@ meshes, and a Deny by a header that is removed on the way would hold for nobody.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
-from meshdsl.diagnostics import Diagnostic
+from meshdsl.diagnostics import Diagnostic, Origin
 from meshdsl.plan.intent import Port, Service
 from meshdsl.plan.matching import Undecidable, intersection
-from meshdsl.plan.requests import Match, Path, PathKind, Rule
+from meshdsl.plan.requests import Headers, Match, Path, PathKind, Rule
 from meshdsl.plan.rights import Allow, Deny
 from meshdsl.plan.source import Source
 
 EDITED = "MESH406"
+OF_A_CONNECTION = "MESH414"
+_ITS_OWN: Final = (
+    "connection",
+    "content-length",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+)
 
 
 def check(service: Service) -> Iterator[Diagnostic]:
+    """Each edit of a service that no proxy could keep, and each access rule of it that looks at what is changed."""
+    yield from _of_a_connection(service)
+    yield from _looked_at(service)
+
+
+def _of_a_connection(service: Service) -> Iterator[Diagnostic]:
+    """Each edit of a header that is a connection's; once, however many rules it is for."""
+    seen: set[tuple[Origin | None, str, str]] = set()
+    for rule in (rule for port in service.ports for rule in port.rules):
+        if rule.headers is None:
+            continue
+        origin = rule.headers.source.origin
+        for field, name in _edits(rule.headers):
+            if name not in _ITS_OWN or (origin, field, name) in seen:
+                continue
+            seen.add((origin, field, name))
+            yield Diagnostic(
+                OF_A_CONNECTION,
+                f"the header {name} cannot be edited for {service}",
+                origin,
+                field,
+                reason="it is of one connection, or says where a message ends, and each proxy writes its own",
+                help="leave it out, or use a header of your own",
+            )
+
+
+def _edits(headers: Headers) -> Iterator[tuple[str, str]]:
+    """Each argument of a policy, and a header that it names."""
+    for message, edits in (("request", headers.request), ("response", headers.response)):
+        if edits is not None:
+            yield from ((f"{message}_set", name) for name, _ in edits.set)
+            yield from ((f"{message}_add", name) for name, _ in edits.add)
+            yield from ((f"{message}_remove", name) for name in edits.remove)
+
+
+def _looked_at(service: Service) -> Iterator[Diagnostic]:
     """Each access rule of a service that would be asked about a path or header which is not what the caller sent."""
     rules: tuple[Allow | Deny, ...] = (*service.access.allow, *service.access.deny)
     for rule in rules:

@@ -109,4 +109,13 @@ PAGES: tuple[Page, ...] = (
         " is missing, after every edit, and takes x-envoy-decorator-operation away. An edit of a response that says"
         " something else of them would have no effect. Leave it out, or use a header of your own.",
     ),
+    Page(
+        "MESH617",
+        "a condition on a header that the proxy writes itself",
+        "Envoy gives a request x-request-id and x-forwarded-proto where it has none, x-envoy-attempt-count, and its own"
+        " x-forwarded-client-cert, before it looks for a route or before the service's proxy judges who may call; it"
+        " takes keep-alive, proxy-connection, te and some headers of its own (x-envoy-internal, …) away. A rule that"
+        " asks whether such a header is there would hold for every request, or for none, whatever the caller sent: an"
+        " Allow would let in more than it says. Let callers send a header of your own, and look at that.",
+    ),
 )

@@ -224,6 +224,16 @@ PAGES: tuple[Page, ...] = (
         " or say with a MutualTls of its own that it is permissive.",
     ),
     Page(
+        "MESH414",
+        "an edit of a header that is a connection's",
+        "connection, keep-alive, proxy-connection, te, trailer, transfer-encoding and upgrade are about one connection,"
+        " and content-length says where a message ends. Each proxy on the way removes what it received of them and"
+        " writes its own, and HTTP/2, which proxies of a mesh speak among themselves, has none of them. A real Envoy"
+        " dropped such an edit, or answered 503 where the service speaks HTTP/2; a content-length that was set cut"
+        " answers off, or let the service wait for a body that never came; Linkerd's proxy strips them. Leave the edit"
+        " out. What is to reach the other side needs a header of its own, such as x-upgrade.",
+    ),
+    Page(
         "MESH415",
         "requests that are tried again although a route says never",
         "A request belongs to one route, the most specific that matches it. `Retry.never` is attached to a route, and"

@@ -1,7 +1,9 @@
 """``python -m tests.mesh [ARGUMENTS OF PYTEST]``: the tests on a real mesh, in namespaces of their own.
 
 It makes sure that the programs are there, then runs pytest as the first process of a private network, mount and PID
-namespace: when that ends, or is killed, the kernel removes every process, device and mount that it made.
+namespace: when that ends, or is killed, the kernel removes every process, device and mount that it made. Most of the
+time is waiting, for deadlines and for proxies, so a few meshes work side by side, each with a worker of pytest-xdist
+in a network of its own (``-n 0`` is for one mesh in pytest's own process).
 """
 
 from __future__ import annotations
@@ -10,10 +12,13 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 from tests.live import processes
 from tests.live.building import MissingError
 from tests.mesh import assets
+
+_MESHES = 3
 
 
 def main(arguments: list[str]) -> int:
@@ -27,7 +32,9 @@ def main(arguments: list[str]) -> int:
         "a real Istio mesh: API server, istiod and a sidecar for each pod, in a private network namespace", flush=True
     )
     alone = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    command = ["unshare", *alone, sys.executable, "-m", "pytest", "tests/mesh", *arguments]
+    named = any(Path(one.partition("::")[0]).exists() for one in arguments)
+    given = [*([] if named else ["tests/mesh"]), "-n", str(_MESHES), *arguments]
+    command = ["unshare", *alone, sys.executable, "-m", "pytest", *given]
     # Nothing of this process may outlive it, and unshare itself does not listen to SIGTERM.
     made = subprocess.Popen(command, env={**os.environ, "MESHDSL_MESH": "1"}, preexec_fn=processes.die_with_us())
     signal.signal(signal.SIGTERM, lambda *_: made.kill())

@@ -1,4 +1,4 @@
-"""What a real Istio mesh needs: istiod, its agent, istioctl, Envoy, and three packages of the Linux distribution.
+"""What a real Istio mesh needs: istiod, its agent, istioctl, Envoy, and four packages of the Linux distribution.
 
 ``MESHDSL_ISTIO_ASSETS`` names a folder that has Istio's programs and ``envoy_bootstrap.json``. Else they are built with
 Go from the module that ``tools/istio/go.mod`` pins, and kept in the user's cache folder. Envoy comes from the Python
@@ -22,7 +22,13 @@ from tests.live.building import MissingError, Program, Programs
 
 _MODULE = Path(__file__).parent / "tools" / "istio"
 _BOOTSTRAP = "envoy_bootstrap.json"
-_DEBIAN = {"ip": "iproute2", "iptables": "iptables", "unshare": "util-linux", "setpriv": "util-linux"}
+_DEBIAN = {
+    "ip": "iproute2",
+    "iptables": "iptables",
+    "unshare": "util-linux",
+    "setpriv": "util-linux",
+    "openssl": "openssl",
+}
 
 ISTIO = Programs(
     (

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -27,6 +27,8 @@ _FAST, _SLOW = 6, 48
 """Threads that send requests which are answered at once, and those that mostly wait."""
 _SILENT = 1.5
 """Seconds that a silent application is silent beyond the deadline."""
+REPORT = "what was sent"
+"""What the data of a report is called among the properties of a test."""
 Expect = Callable[[Build, Counter[str]], Iterable[Expectation]]
 """What ought to happen in a case; it counts what it leaves out."""
 
@@ -38,8 +40,7 @@ class Report:
     Attributes:
         disagreements: what happened otherwise than expected.
         analysis: what Istio's webhook warns of, and its analyzer says.
-        left_out: what could not be sent.
-        not_asked: how many requests were not chosen, and why.
+        not_sent: how many requests were not sent, or not judged in some way, and why.
         counts: how many cases ran, requests were sent, and things were judged.
         seconds: that each case took.
         phases: seconds that each kind of work took.
@@ -47,8 +48,7 @@ class Report:
 
     disagreements: list[str] = field(default_factory=list)
     analysis: list[str] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
-    not_asked: Counter[str] = field(default_factory=Counter)
+    not_sent: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
     seconds: dict[str, float] = field(default_factory=dict)
     phases: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -59,13 +59,24 @@ class Report:
         self.phases[on] += now - since
         return now
 
+    def data(self) -> dict[str, dict[str, float]]:
+        """Its numbers, for :meth:`add` in another process."""
+        return {name: dict(getattr(self, name)) for name in ("not_sent", "counts", "seconds", "phases")}
+
+    def add(self, other: Mapping[str, Mapping[str, float]]) -> None:
+        """Add the numbers of another one."""
+        for name, numbers in other.items():
+            mine = getattr(self, name)
+            for key, number in numbers.items():
+                mine[key] = mine.get(key, 0) + number
+
     def __str__(self) -> str:
         counts = ", ".join(f"{number} {what}" for what, number in sorted(self.counts.items()))
         slowest = sorted(self.seconds.items(), key=lambda pair: -pair[1])[:3]
         slow = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in slowest)
         phases = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in self.phases.items())
-        not_asked = "; ".join(f"{number} {why}" for why, number in sorted(self.not_asked.items()) if number)
-        return f"{counts}; {len(self.left_out)} left out; {phases}; slowest: {slow}\nnot sent: {not_asked or 'none'}"
+        not_sent = "; ".join(f"{number} {why}" for why, number in sorted(self.not_sent.items()) if number)
+        return f"{counts}\n{phases} (of all meshes together); slowest: {slow}\nnot sent: {not_sent or 'none'}"
 
 
 def run_cases(world: World, inventory: Inventory, builds: Iterable[Build], expect: Expect) -> Report:
@@ -81,15 +92,14 @@ def run_cases(world: World, inventory: Inventory, builds: Iterable[Build], expec
     stage = Stage(world, inventory)
     for build in builds:
         start = began = time.monotonic()
-        expected = list(expect(build, report.not_asked))
+        expected = list(expect(build, report.not_sent))
         began = report.spent("asking", began)
-        callers = {one.asked.caller for one in expected if one.asked.caller is not None}
-        furnished = stage.set(build, callers)
-        began = report.spent("applying", began)
-        report.analysis += [f"{build}: {line}" for line in world.warnings]
+        callers = {one.asked.sender for one in expected if one.asked.sender is not None}
+        said: list[str] = []
+        furnished = stage.set(build, callers, lambda: said.extend(world.analyze(build.namespaces)))  # noqa: B023 -- at once
+        report.spent("applying", began)
+        report.analysis += [f"{build}: {line}" for line in (*world.warnings, *said)]
         world.warnings.clear()
-        report.analysis += [f"{build}: {line}" for line in world.analyze(build.namespaces)]
-        report.spent("analyzing", began)
         expected = [one for one in expected if _can_be_sent(furnished, one.asked, report)]
         found = _Run(world, furnished, report).judge(expected)
         report.disagreements += [f"{build}: {line}" for line in found]
@@ -106,8 +116,10 @@ class Stage:
         self._world, self._inventory = world, inventory
         self._bodies: list[Body] = []
 
-    def set(self, build: Build, callers: Iterable[tuple[str, str]]) -> Furnished:
-        """Show a case: its inventory, then its manifests in their order."""
+    def set(
+        self, build: Build, callers: Iterable[tuple[str, str]], meanwhile: Callable[[], None] = lambda: None
+    ) -> Furnished:
+        """Show a case: its inventory, then its manifests in their order; while proxies change over, do something."""
         furnished = self._inventory.furnish(build.bundle.plan, callers)
         self._world.namespaces(build.namespaces)
         prepare(self._world.api, [build])
@@ -116,7 +128,8 @@ class Stage:
         gone = [body for body in self._bodies if _key(body) not in kept]
         namespaces = [_without_fields(body) for body in gone if body["kind"] == "Namespace"]
         accepted(self._world.api.apply(body) for body in namespaces)
-        self._world.apply(bodies, delete=[body for body in gone if body["kind"] != "Namespace"])
+        kept_out = [body for body in gone if body["kind"] != "Namespace"]
+        self._world.apply(bodies, delete=kept_out, meanwhile=meanwhile)
         self._bodies = bodies
         return furnished
 
@@ -132,11 +145,15 @@ def sent(world: World, furnished: Furnished, asked: Asked, told: dict[str, objec
     """A request as it is put on the wire. A caller without a sidecar takes a pod's address, as kube-proxy would."""
     service = furnished.service(asked.service)
     host = f"{service.name}.{service.namespace}.svc.{world.settings.cluster_domain}"
-    address = (furnished.addresses[asked.service], asked.port)
-    if not asked.by_name or not furnished.callers[asked.caller or OUTSIDE].kind.sidecar:
-        pod = furnished.other(asked.service, asked.caller)
+    tls = None
+    if asked.by_name and furnished.callers[asked.sender or OUTSIDE].kind.sidecar:
+        address = (furnished.addresses[asked.service], asked.port)
+    else:
+        pod = furnished.other(asked.service, asked.sender)
         assert pod is not None, f"{asked}: its own address"
         address = (pod.net.ip, furnished.target(asked.service, asked.port))
+        if asked.trust_domain and asked.caller and pod.kind.sidecar:  # without one, nobody speaks mTLS to it
+            tls = world.identities.tls(*asked.caller, asked.trust_domain, http=bool(asked.method))
     named, port = (host, asked.port) if asked.by_name else address
     return Sent(
         address,
@@ -146,6 +163,7 @@ def sent(world: World, furnished: Furnished, asked: Asked, told: dict[str, objec
         asked.headers,
         told or {},
         alone=not asked.method,
+        tls=tls,
     )
 
 
@@ -226,14 +244,10 @@ class _Run:
                 yield f"{one.asked}, the application silent: {wrong}"
 
     def _tries(self, expected: Sequence[Expectation]) -> Iterable[str]:
-        for one in expected:
-            breaker = self._furnished.service(one.asked.service).breaker
-            outlier = breaker.outlier if breaker else None
-            limits = [outlier.consecutive_5xx, outlier.consecutive_gateway_errors] if outlier else []
-            if any(limit is not None and limit <= (one.tries or 0) for limit in limits):
-                self._report.left_out.append(f"{one.asked}: its tries would trip the breaker")
-        left = {line.partition(": its tries")[0] for line in self._report.left_out}
-        kept = [one for one in expected if str(one.asked) not in left]
+        kept = [one for one in expected if not self._would_trip(one)]
+        self._report.not_sent["to an application that fails, since its tries would trip the breaker"] += len(
+            expected
+        ) - len(kept)
         guarded = [one for one in kept if self._furnished.service(one.asked.service).breaker]
         pairs = list(self._send([one for one in kept if one not in guarded], failing=True))
         for one in guarded:
@@ -244,6 +258,12 @@ class _Run:
             wrong = expectation.wrong_tries(one, got, self._reached(one, got))
             if wrong:
                 yield f"{one.asked}, the application answers {dict(one.failure)}: {wrong}"
+
+    def _would_trip(self, one: Expectation) -> bool:
+        breaker = self._furnished.service(one.asked.service).breaker
+        outlier = breaker.outlier if breaker else None
+        limits = [outlier.consecutive_5xx, outlier.consecutive_gateway_errors] if outlier else []
+        return any(limit is not None and limit <= (one.tries or 0) for limit in limits)
 
     def _heal(self, one: Expectation, got: Got) -> None:
         """Let each pod that failed answer well, so that no failures in a row add up."""
@@ -264,7 +284,7 @@ class _Run:
         """Send requests, those of a caller from its pod."""
         by_caller: dict[tuple[str, str], list[Expectation]] = defaultdict(list)
         for one in expected:
-            by_caller[one.asked.caller or OUTSIDE].append(one)
+            by_caller[one.asked.sender or OUTSIDE].append(one)
         self._report.counts["requests"] += len(expected)
 
         def ask(caller: tuple[str, str]) -> list[Got]:
@@ -303,11 +323,11 @@ class _Run:
 
 def _can_be_sent(furnished: Furnished, asked: Asked, report: Report) -> bool:
     """Whether the mesh sees it at all: what a pod sends to its own address does not leave it."""
-    if asked.by_name and asked.caller is not None and furnished.callers[asked.caller].kind.sidecar:
+    if asked.by_name and asked.sender is not None and furnished.callers[asked.sender].kind.sidecar:
         return True
-    if furnished.other(asked.service, asked.caller) is not None:
+    if furnished.other(asked.service, asked.sender) is not None:
         return True
-    report.left_out.append(f"{asked}: its own address")
+    report.not_sent["by a pod's address from the only such pod, which would not leave it"] += 1
     return False
 
 

@@ -6,6 +6,7 @@ import http.client
 import itertools
 import json
 import queue
+import ssl
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,6 +29,7 @@ class Sent:
         path: with its query, exactly as it is sent.
         told: what the application is told to do (:mod:`tests.mesh.echo`).
         alone: on a connection of its own.
+        tls: what the client itself speaks TLS with; None where that is its sidecar's affair, or nobody does.
     """
 
     address: tuple[str, int]
@@ -37,6 +39,7 @@ class Sent:
     headers: Mapping[str, str] = field(default_factory=dict)
     told: Mapping[str, Any] = field(default_factory=dict)
     alone: bool = False
+    tls: ssl.SSLContext | None = None
 
 
 @dataclass(frozen=True)
@@ -146,11 +149,11 @@ class Client:
 
 
 class _Connections:
-    """Open connections of one thread, one for each address."""
+    """Open connections of one thread, one for each address and identity."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._open: dict[tuple[str, int], http.client.HTTPConnection] = {}
+        self._open: dict[tuple[object, ...], http.client.HTTPConnection] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -162,11 +165,17 @@ class _Connections:
     def take(self, one: Sent) -> http.client.HTTPConnection:
         if one.alone:
             self.drop(one)
-        if one.address not in self._open:
-            self._open[one.address] = http.client.HTTPConnection(*one.address, timeout=self._seconds)
-        return self._open[one.address]
+        key = (one.address, one.tls)
+        if key not in self._open:
+            host, port = one.address
+            self._open[key] = (
+                http.client.HTTPConnection(host, port, timeout=self._seconds)
+                if one.tls is None
+                else http.client.HTTPSConnection(host, port, timeout=self._seconds, context=one.tls)
+            )
+        return self._open[key]
 
     def drop(self, one: Sent) -> None:
-        connection = self._open.pop(one.address, None)
+        connection = self._open.pop((one.address, one.tls), None)
         if connection is not None:
             connection.close()

@@ -1,4 +1,4 @@
-"""The meshes of these tests: one at a time, used by all tests that want its settings.
+"""The meshes of these tests: for each worker one at a time, used by all tests that want its settings.
 
 They run only by ``make mesh`` (``python -m tests.mesh``): they need root on Linux, for they make network namespaces,
 and programs that take minutes to build.
@@ -10,12 +10,14 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests import oracle
 from tests.live.building import MissingError
 from tests.mesh import assets, network, world
+from tests.mesh.cases import REPORT, Report
 from tests.mesh.inventory import Inventory
 from tests.mesh.istiod import Settings
 from tests.mesh.world import World
@@ -33,10 +35,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(skip)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give a module to one mesh, since its tests share what they apply; but each test of cases to whichever is free."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            module = nodeid.partition("::")[0]
+            return nodeid if module.endswith("test_cases.py") else module
+
+    return Scheduling(config, log) if _MESH else None
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say so, so that a green run is not taken for a whole one."""
+    """Say what was sent; or that nothing was, so that a green run is not taken for a whole one."""
     if not _MESH:
         terminalreporter.write_line("The tests on a real mesh were skipped: `make mesh` runs them.")
+        return
+    total = Report()
+    for outcome in ("passed", "failed"):
+        for one in terminalreporter.getreports(outcome):
+            for name, said in one.user_properties:
+                if name == REPORT:
+                    total.add(said)
+    if total.counts:
+        terminalreporter.write_line(str(total))
 
 
 class Meshes:
@@ -71,6 +95,8 @@ class Meshes:
 @pytest.fixture(scope="session")
 def meshes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Meshes]:
     """The meshes of the run."""
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        network.leave()
     if not network.is_private():
         pytest.fail("this is the machine's own network: `make mesh` makes a private one")
     if not oracle.available():

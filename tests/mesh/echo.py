@@ -44,7 +44,7 @@ class Echo:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._seen: dict[str, list[Try]] = defaultdict(list)
-        self._servers: list[asyncio.Server] = []
+        self._servers: dict[tuple[str, int], asyncio.Server] = {}
         self.transports: set[asyncio.Transport] = set()
         self._thread.start()
 
@@ -55,7 +55,15 @@ class Echo:
         async def serve() -> asyncio.Server:
             return await self._loop.create_server(lambda: _Connection(self, pod, port), sock=listener)
 
-        self._servers.append(asyncio.run_coroutine_threadsafe(serve(), self._loop).result(10))
+        self._servers[pod, port] = asyncio.run_coroutine_threadsafe(serve(), self._loop).result(10)
+
+    def shut(self, pod: str, port: int) -> None:
+        """Listen no more on a pod's port: connections to it are refused."""
+
+        async def stop() -> None:
+            self._servers.pop((pod, port)).close()
+
+        asyncio.run_coroutine_threadsafe(stop(), self._loop).result(10)
 
     def tries(self, request_id: str) -> list[Try]:
         """Every try of a request that reached a pod, in their order."""
@@ -69,7 +77,7 @@ class Echo:
         """Stop answering."""
 
         async def stop() -> None:
-            for server in self._servers:
+            for server in self._servers.values():
                 server.close()
             for transport in list(self.transports):
                 transport.abort()

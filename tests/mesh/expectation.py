@@ -34,6 +34,7 @@ class Asked:
         method: empty for a connection of bytes.
         path: with its query, as it is put on the wire.
         by_name: whether the Service's name is called, or the address of one of its pods.
+        trust_domain: of the caller, where it is another than that of the mesh.
     """
 
     caller: tuple[str, str] | None
@@ -43,9 +44,16 @@ class Asked:
     path: str = "/"
     headers: Mapping[str, str] = field(default_factory=dict)
     by_name: bool = True
+    trust_domain: str = ""
+
+    @property
+    def sender(self) -> tuple[str, str] | None:
+        """The pod that sends it: whoever is of another trust domain has none, and speaks mTLS itself."""
+        return None if self.trust_domain else self.caller
 
     def __str__(self) -> str:
         who = "/".join(self.caller) if self.caller else "outside the mesh"
+        who += f" of {self.trust_domain}" if self.trust_domain else ""
         headers = "".join(f" {name}: {value}," for name, value in self.headers.items())
         how = "" if self.by_name else ", by a pod's address"
         return f"{who} → {self.service}:{self.port} {self.method or 'bytes'} {self.path}{headers}{how}"
@@ -56,7 +64,7 @@ class Expectation:
     """What ought to become of a request. What is None, or empty, is not judged.
 
     Attributes:
-        allowed: whether it may reach the service at all; if not, nothing else is judged.
+        allowed: whether it may reach the service at all; if not, nothing else is judged than that it does not.
         shares: who answers, in percent: a version (empty for the pods of a service without versions), or a status in
             digits where no application answers (a redirect, an injected failure).
         tries: how often a request is tried that fails each time as ``failure`` says (:mod:`tests.mesh.echo`).
@@ -100,7 +108,7 @@ def refusal(expected: Expectation, got: Got, reached: Sequence[Try]) -> str | No
     """What is wrong about whether it was let through; None if nothing is. ``reached``: its tries at the service."""
     if not expected.allowed:
         # 403 says so; a connection that is cut off shows as such, or as 503 of the caller's own proxy.
-        refused = got.status in (403, 503, 0) and not reached
+        refused = (got.status in (403, 503, 0) or str(got.status) in expected.shares) and not reached
         return None if refused else f"allowed: {got.status}, reached {len(reached)} times"
     if got.status == 403 and not reached and "403" not in expected.shares:
         return f"refused: {got.body[:80]}"

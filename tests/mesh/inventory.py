@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from meshdsl.plan.intent import Plan, Port, Service
+from meshdsl.simulate.requests import UNDECLARED
 from tests.live.api import Body, accepted, at_once
 from tests.mesh.pods import Kind, Pod
 from tests.mesh.world import DRAIN_SECONDS, World
@@ -70,8 +71,8 @@ class Furnished:
         return next((pod for pod in self.behind(name) if pod is not sends), None)
 
     def target(self, name: str, port: int) -> int:
-        """The port on which the pods of a service listen for one of its ports."""
-        return next(_target(one) for one in self.service(name).ports if one.number == port)
+        """The port on which the pods of a service listen for one of its ports; a port that is none is itself."""
+        return next((_target(one) for one in self.service(name).ports if one.number == port), port)
 
     def version(self, pod_name: str) -> str:
         """The version of the pod of that name; empty if it has none."""
@@ -103,8 +104,8 @@ class Inventory:
             found.callers.setdefault((template.kind.namespace, template.kind.account), pods[template])
         for service in plan.services:
             for pod in found.behind(str(service)):
-                for port in service.ports:
-                    pod.serve(self._world.echo, _target(port))
+                for port in [_target(one) for one in service.ports] or [UNDECLARED]:
+                    pod.serve(self._world.echo, port)
         self._place([body for service in plan.services for body in _objects(service, found)])
         found.addresses = dict(self._addresses)
         found.settled = time.monotonic() + DRAIN_SECONDS

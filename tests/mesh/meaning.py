@@ -17,15 +17,13 @@ from meshdsl.simulate.allowances import arriving, expected, verdicts
 from meshdsl.simulate.plan import PlanReading
 from meshdsl.simulate.requests import requests_of
 from meshdsl.simulate.words import MESH, Answer, Backend, LeftToMesh, Request, Retries, Traffic, Verdict
+from meshdsl.targets.istio import Istio
 from tests.live.emitted import Build
 from tests.mesh.expectation import Asked, Expectation
+from tests.mesh.istiod import Settings
 
-_MOST_REQUESTS = 80
-"""For each port of a case."""
 _MOST_SLOW = 2
-"""Requests to a silent application, for each deadline of a case."""
-_MOST_TRIES = 8
-"""Requests to a failing application, for each number of tries of a case."""
+"""Requests to a silent application before which there is a breaker, for each deadline: more would open it."""
 _MOST_DELAYED, _LONG_DELAY = 12, 2.0
 """Requests to a port that a fault delays for so many seconds, or longer."""
 _LONGEST = 6.0
@@ -54,83 +52,55 @@ def expect(build: Build, left_out: Counter[str]) -> Iterator[Expectation]:
         left_out: why requests are not sent, and how many; it is added to.
     """
     plan, target = build.bundle.plan, build.bundle.target
+    assert isinstance(target, Istio)
+    taken = Settings(target.trust_domain).takes_other_domains
     reading = PlanReading(plan)
     seen: Counter[tuple[object, ...]] = Counter()
-    for derived in requests_of(plan):
-        answered: list[tuple[Request, Answer]] = []
-        for request in derived.requests:
-            reason = _cannot_be_sent(plan, request)
-            if reason:
-                left_out[reason] += 1
-            else:
-                answered.append((request, reading.answer(arriving(request, target.name))))
-        chosen = _most_telling(answered, _MOST_REQUESTS)
-        left_out[f"beyond {_MOST_REQUESTS} a port"] += len(answered) - len(chosen)
-        for request, answer in chosen:
-            service = plan.service(*request.service.split("/"))
-            if verdicts(request, service, answer, target) != {answer.verdict}:
-                left_out["left to the mesh"] += 1
-                continue
+    for request in (one for derived in requests_of(plan) for one in derived.requests):
+        reason = _cannot_be_sent(plan, request)
+        if reason:
+            left_out[reason] += 1
+            continue
+        arrives = arriving(request, target.name)
+        answer = reading.answer(arrives)
+        service = plan.service(*request.service.split("/"))
+        if arrives.caller.trust_domain:
+            yield Expectation(_asked(arrives), allowed=taken and answer.verdict is Verdict.ALLOWED)
+        elif verdicts(request, service, answer, target) != {answer.verdict}:
+            left_out["left to the mesh"] += 1
+        else:
             traffic = answer.traffic and expected(answer.traffic, target.name)
-            found = _expectation(plan, request, answer, traffic)
-            if found is None:
-                left_out["aborted before a rule that refuses"] += 1
-            elif _is_one_more_delay(found, seen):
-                left_out[f"delayed, beyond {_MOST_DELAYED}"] += 1
+            found = _expectation(plan, _sent_as(request, arrives), answer, traffic)
+            if _is_one_more_delay(found, seen):
+                left_out[f"delayed, beyond {_MOST_DELAYED} alike"] += 1
             else:
-                yield _bounded(found, seen)
+                yield _bounded(plan, found, seen)
 
 
 def _cannot_be_sent(plan: Plan, request: Request) -> str:
     """Why a request is not sent; empty if it is."""
-    if request.caller.trust_domain:
-        return "from another trust domain, of which nobody is here"
     if request.method == "CONNECT":
-        return "CONNECT, which opens a tunnel"
-    if not plan.service(*request.service.split("/")).ports:
-        return "to a service without ports"
+        return "CONNECT, which asks for a tunnel and has no path"
+    nameless = not plan.service(*request.service.split("/")).ports
+    if nameless and request.by_name and not request.caller.is_plain and not request.caller.trust_domain:
+        return "by name to a service without ports, which has none"
     return ""
 
 
-def _most_telling(answered: list[tuple[Request, Answer]], most: int) -> list[tuple[Request, Answer]]:
-    """So many requests at most: those that show a value or an outcome for the first time, then others, evenly."""
-    seen: set[object] = set()
-    first: list[tuple[Request, Answer]] = []
-    others: list[tuple[Request, Answer]] = []
-    for request, answer in answered:
-        marks = _marks(request, answer)
-        (others if marks <= seen else first).append((request, answer))
-        seen |= marks
-    first = _evenly(first, most)
-    return [*first, *_evenly(others, most - len(first))]
+def _sent_as(request: Request, arrives: Request) -> Request:
+    """From whom it is sent: somebody of another trust domain who calls an address comes as anybody from outside."""
+    return arrives if request.caller.trust_domain else request
 
 
-def _marks(request: Request, answer: Answer) -> set[object]:
-    """What a request shows."""
-    outcome = answer.traffic and replace(answer.traffic, path="")
-    return {
-        ("caller", request.caller),
-        ("method", request.method),
-        ("path", request.path),
-        ("outcome", answer.verdict, outcome, request.by_name),
-        *(("header", *pair) for pair in request.headers.items()),
-        *(("query", *pair) for pair in request.query.items()),
-    }
-
-
-def _evenly(some: list[tuple[Request, Answer]], most: int) -> list[tuple[Request, Answer]]:
-    return some if len(some) <= most else [some[number * len(some) // most] for number in range(most)]
-
-
-def _expectation(plan: Plan, request: Request, answer: Answer, traffic: Traffic | None) -> Expectation | None:
-    """None if it cannot be told which of two answers comes first."""
+def _expectation(plan: Plan, request: Request, answer: Answer, traffic: Traffic | None) -> Expectation:
     if traffic is None:
         return Expectation(_asked(request), answer.allowed)
     if traffic.redirect is not None:
         shares = {str(traffic.redirect.status): Fraction(100)}
         return Expectation(_asked(request), allowed=True, shares=shares)
     if answer.verdict is not Verdict.ALLOWED:
-        return None if traffic.abort else Expectation(_asked(request), allowed=False)
+        aborted = {str(traffic.abort[1]): traffic.abort[0]} if traffic.abort else {}  # whichever comes first
+        return Expectation(_asked(request), allowed=False, shares=aborted)
     copied, copied_to = None, ("", "")
     if traffic.mirror is not None:
         copied_to = _of(plan, traffic.mirror[0])
@@ -159,7 +129,8 @@ def _asked(request: Request) -> Asked:
     query = "&".join(f"{name}={value}" for name, value in request.query.items())
     caller = None if request.caller.is_plain else (request.caller.namespace, request.caller.account)
     path = (request.path or "/") + (f"?{query}" if query else "")
-    return Asked(caller, request.service, request.port, request.method, path, request.headers, request.by_name)
+    domain = request.caller.trust_domain
+    return Asked(caller, request.service, request.port, request.method, path, request.headers, request.by_name, domain)
 
 
 def _of(plan: Plan, backend: Backend) -> tuple[str, str]:
@@ -235,17 +206,28 @@ def _is_one_more_delay(one: Expectation, seen: Counter[tuple[object, ...]]) -> b
     return seen[one.asked.service, one.asked.port, "delay", one.delay] > _MOST_DELAYED
 
 
-def _bounded(one: Expectation, seen: Counter[tuple[object, ...]]) -> Expectation:
-    """The same with no more slow and failing requests than it takes."""
-    where = (one.asked.service, one.asked.port, one.asked.by_name)
-    deadline, tries = one.deadline, one.tries
+def _bounded(plan: Plan, one: Expectation, seen: Counter[tuple[object, ...]]) -> Expectation:
+    """The same with slow and failing requests where they show something: another outcome, path, method or header."""
+    asked, deadline, tries = one.asked, one.deadline, one.tries
+    path, headers = asked.path.partition("?")[0], tuple(sorted(asked.headers.items()))
     if deadline is not None:
-        seen[(*where, "deadline", deadline)] += 1
-        if deadline > _LONGEST or seen[(*where, "deadline", deadline)] > _MOST_SLOW:
-            deadline = None
+        where = (asked.service, asked.port, asked.by_name, "deadline", deadline)
+        seen[where] += 1
+        if plan.service(*asked.service.split("/")).breaker is not None:
+            shows = seen[where] <= _MOST_SLOW
+        else:
+            shows = _shows(seen, where, ("path", path), ("method", asked.method), ("headers", headers))
+        deadline = deadline if deadline <= _LONGEST and shows else None
     if tries is not None:
-        key = (*where, "tries", tries, str(one.failure), one.asked.method)
-        seen[key] += 1
-        if seen[key] > _MOST_TRIES:
-            tries = None
+        where = (asked.service, asked.port, asked.by_name, "tries", tries, str(one.failure))
+        shows = _shows(seen, where, ("path", asked.method, path), ("headers", headers))
+        tries = tries if shows else None
     return replace(one, deadline=deadline, tries=tries)
+
+
+def _shows(seen: Counter[tuple[object, ...]], where: tuple[object, ...], *parts: tuple[object, ...]) -> bool:
+    """Whether one of some parts of a request is there for the first time."""
+    keys = [(*where, *part) for part in parts]
+    new = any(not seen[key] for key in keys)
+    seen.update(keys)
+    return new

@@ -1,6 +1,6 @@
 """A pod without a container: a network namespace with the application, and a real sidecar before it.
 
-The sidecar is Istio's agent, which starts Envoy, both as user 1337, whose traffic Istio's iptables rules leave alone.
+The sidecar is Istio's agent, which starts Envoy, both as a user whose traffic Istio's iptables rules leave alone.
 Its certificate is given for a token that the API server issued to the Pod, as in a cluster. A pod without a sidecar is
 a caller, or a service, outside the mesh.
 """
@@ -25,7 +25,8 @@ from tests.mesh.istiod import HOST, Settings
 from tests.mesh.network import GATEWAY, Net, in_new_thread
 
 NODE = "node"
-_USER = "1337"
+# Istio's user for proxies; another one for each mesh beside it, since a user may watch so many files and no more.
+_USER = str(1337 + int("0" + os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")))
 _READY_SECONDS = 60
 
 
@@ -108,12 +109,48 @@ class Pod:
             self._ports.add(port)
             echo.open(self.net.listener(port), self.name)
 
+    def refuse(self, echo: Echo, port: int) -> None:
+        """Let the application listen on a port no more, until it is to :meth:`serve` there again."""
+        self._ports.discard(port)
+        echo.shut(self.name, port)
+
+    def admin(self, path: str) -> str:
+        """What its Envoy says of itself."""
+
+        def ask() -> str:
+            self.net.enter()
+            connection = http.client.HTTPConnection("127.0.0.1", 15000, timeout=10)
+            try:
+                connection.request("GET", path)
+                return connection.getresponse().read().decode()
+            finally:
+                connection.close()
+
+        return in_new_thread(ask)
+
     def start(self, api: Api, assets: Assets, root_certificate: str, settings: Settings) -> None:
         """Start the sidecar, if it has one."""
         if not self.kind.sidecar:
             return
         self._write_files(api, root_certificate)
-        captured = ["-p", "15001", "-z", "15006", "-u", _USER, "-m", "REDIRECT", "-i", "*", "-x", "", "-b", "*"]
+        captured = [
+            "-p",
+            "15001",
+            "-z",
+            "15006",
+            "-u",
+            _USER,
+            "-g",
+            _USER,
+            "-m",
+            "REDIRECT",
+            "-i",
+            "*",
+            "-x",
+            "",
+            "-b",
+            "*",
+        ]
         self.net.run([str(assets.agent), "istio-iptables", *captured, "-d", "15090,15021,15020"])
         domain = f"{self.kind.namespace}.svc.{settings.cluster_domain}"
         as_user = ["setpriv", f"--reuid={_USER}", f"--regid={_USER}", "--clear-groups"]
@@ -139,6 +176,12 @@ class Pod:
                 connection.close()
 
         return in_new_thread(ask)
+
+    def is_draining(self) -> bool:
+        """Whether its Envoy still keeps a listener that was replaced."""
+        said = self.admin("/stats?filter=total_listeners_draining")
+        assert "draining: " in said, said
+        return not said.strip().endswith(" 0")
 
     def wait(self) -> None:
         """Wait until it is ready."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from tests.mesh.client import Got
 from tests.mesh.conftest import Meshes
 from tests.mesh.echo import Try
 from tests.mesh.expectation import Asked
-from tests.mesh.inventory import Furnished
+from tests.mesh.inventory import OUTSIDE, Furnished
 from tests.mesh.istiod import Settings
 from tests.mesh.world import World
 
@@ -42,9 +43,12 @@ class Lab:
         """Let the one rule of a service's VirtualService say this."""
         self._world.apply([_virtual_service(to, rule)])
 
-    def ask(self, to: Service, caller: tuple[str, str] = CALLER, *, by_name: bool = True, **told: Any) -> Got:
-        wire = sent(self._world, self._furnished, Asked(caller, str(to), PORTS[to.name], by_name=by_name), told)
-        return self._world.client(self._furnished.callers[caller]).send(wire)
+    def ask(self, to: Service, *, by_name: bool = True, **told: Any) -> Got:
+        return self.send(Asked(CALLER, str(to), PORTS[to.name], by_name=by_name), **told)
+
+    def send(self, asked: Asked, **told: Any) -> Got:
+        wire = sent(self._world, self._furnished, asked, told)
+        return self._world.client(self._furnished.callers[asked.sender or OUTSIDE]).send(wire)
 
     def tries(self, got: Got) -> list[Try]:
         """All that reached an application, also after the answer."""
@@ -116,6 +120,63 @@ def test_a_date_that_is_removed_is_written_again_and_others_stay_away(lab: Lab) 
     assert got.status == 200
     assert got.headers.get("date", "then") != "then"
     assert not {"via", "x-envoy-upstream-service-time", "x-envoy-decorator-operation"} & got.headers.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "without", "beside"),
+    [
+        ("x-request-id", True, True),
+        ("x-forwarded-proto", True, True),
+        ("x-envoy-internal", False, False),
+        ("te", False, False),
+        ("traceparent", False, True),
+        ("x-forwarded-for", False, True),
+    ],
+)
+def test_a_condition_on_a_header_that_envoy_writes_holds_always_and_on_one_it_takes_never(
+    lab: Lab, name: str, without: bool, beside: bool
+) -> None:
+    lab.route(API, match=[{"headers": {name: {}}}])
+    asked = Asked(CALLER, str(API), 8080)
+    statuses = [lab.send(one).status for one in (asked, replace(asked, headers={name: "1"}))]
+    assert statuses == [200 if holds else 404 for holds in (without, beside)]
+
+
+OF_A_CONNECTION = {
+    "connection": "close",
+    "keep-alive": "timeout=5",
+    "proxy-connection": "keep-alive",
+    "upgrade": "websocket",
+}
+
+
+@pytest.mark.parametrize("name", OF_A_CONNECTION)
+def test_an_edit_of_a_connections_header_is_dropped_or_breaks_the_connection(lab: Lab, name: str) -> None:
+    edit = {"set": {name: OF_A_CONNECTION[name], "x-edited": "yes"}}
+    lab.route(API, headers={"request": edit})
+    lab.route(STREAMS, headers={"request": edit})
+    got = lab.ask(API)
+    seen = got.tries[0].headers
+    assert (got.status, seen["x-edited"], seen.get(name)) == (200, "yes", None)
+    broken = lab.ask(STREAMS)
+    assert (broken.status, broken.tries) == (503, ())
+
+
+def test_a_content_length_that_is_edited_breaks_the_body(lab: Lab) -> None:
+    lab.route(API, headers={"response": {"set": {"content-length": "5"}}})
+    cut = lab.ask(API)
+    assert (cut.status, len(cut.body)) == (200, 5)
+    lab.route(STREAMS, headers={"request": {"set": {"content-length": "5"}}})
+    broken = lab.ask(STREAMS)
+    assert (broken.status, broken.tries) == (503, ())
+
+
+def test_a_connect_reaches_no_application(lab: Lab) -> None:
+    lab.route(API)
+    for caller in (CALLER, None):
+        for path in ("/", "/a/b", f"{_host(API)}:8080"):
+            got = lab.send(Asked(caller, str(API), 8080, "CONNECT", path))
+            assert (got.status, got.tries) == (404 if ":" in path else 400, ()), (caller, path, got)
 
 
 def test_a_call_to_a_pods_address_carries_no_identity(lab: Lab) -> None:

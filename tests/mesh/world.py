@@ -11,7 +11,7 @@ import itertools
 import re
 import subprocess
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,11 +21,12 @@ from tests.mesh import network
 from tests.mesh.assets import Assets
 from tests.mesh.client import Client
 from tests.mesh.echo import Echo
+from tests.mesh.identity import Identities
 from tests.mesh.istiod import HOST, Istiod, Key, Settings
 from tests.mesh.pods import NODE, Kind, Pod
 
 RUN = Path("/run/meshdsl")
-"""Where programs and pods are, in a file system that only this mount namespace sees: user 1337 must reach them."""
+"""Where programs and pods are, in a file system that only this mount namespace sees: the proxies' user must reach them."""
 DRAIN_SECONDS = 1.2
 """How long a proxy keeps a listener that was replaced (``drainDuration`` of the agent), and a little more."""
 _CODE = re.compile(r"\[(IST\d+)\]")
@@ -33,6 +34,7 @@ _NOT_OURS = {
     "IST0102",  # a namespace is not labelled for injection: nobody injects here
     "IST0103",  # a pod has no sidecar: some are meant to have none
 }
+_DRAINED_SECONDS = 30
 _LISTENERS = {"AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication", "Sidecar"}
 
 
@@ -62,6 +64,7 @@ class World:
         self._server = Server(folder / "server", "standard")
         self.api: Api = self._server.api
         self.istiod = Istiod(assets.istiod, folder / "istiod", self.api, self.kubeconfig, settings)
+        self.identities = Identities(self.api, folder / "identities")
         self.echo = Echo()
         self.pods: list[Pod] = []
         self.warnings: list[str] = []
@@ -132,14 +135,26 @@ class World:
         """What sends from a pod."""
         return Client(pod.net, self.echo, seconds=seconds)
 
-    def apply(self, bodies: Iterable[Body], *, delete: Iterable[Body] = ()) -> None:
-        """Apply objects in their order, delete others, and wait until every proxy works with that."""
+    def apply(
+        self,
+        bodies: Iterable[Body],
+        *,
+        delete: Iterable[Body] = (),
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Apply objects in their order, delete others, and wait until every proxy works with that.
+
+        Args:
+            bodies: the objects.
+            delete: objects that are to go.
+            meanwhile: is done between, when all is applied.
+        """
         wanted: dict[Key, str | None] = {}
-        changed = set()
+        listeners: set[str] = set()
         for body in delete:
             answer = self.api.delete(body)
             accepted([answer] if answer.status != 404 else [])
-            changed.add(body["kind"])
+            listeners |= _listeners_of(body)
             if _is_istio(body):
                 wanted[_key(body)] = None
         for body in bodies:
@@ -147,12 +162,24 @@ class World:
             accepted([answer])
             if answer.warning:
                 self.warnings.append(f"{body['kind']} {body['metadata']['name']}: {answer.warning}")
-            changed.add(body["kind"])
+            listeners |= _listeners_of(body)
             if _is_istio(body):
                 wanted[_key(body)] = answer.body["metadata"]["resourceVersion"]
         self.synced(wanted)
-        if changed & _LISTENERS:
-            time.sleep(DRAIN_SECONDS)  # an open connection serves one more request by the rules before
+        since = time.monotonic()
+        meanwhile()
+        if listeners:  # an open connection serves one more request by the rules before
+            time.sleep(max(since + DRAIN_SECONDS - time.monotonic(), 0))
+            self._drained(listeners)
+
+    def _drained(self, namespaces: set[str]) -> None:
+        """Wait until no proxy of these namespaces keeps a listener that was replaced."""
+        everywhere = self.settings.root_namespace in namespaces
+        until = time.monotonic() + _DRAINED_SECONDS
+        for pod in self.pods:
+            while pod.kind.sidecar and (everywhere or pod.kind.namespace in namespaces) and pod.is_draining():
+                assert time.monotonic() < until, f"{pod.proxy} still keeps listeners that were replaced"
+                time.sleep(0.05)
 
     def synced(self, wanted: Mapping[Key, str | None]) -> None:
         """Wait until every proxy works with these versions of objects."""
@@ -179,6 +206,11 @@ class World:
 
 def _account(namespace: str, name: str) -> Body:
     return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": namespace}}
+
+
+def _listeners_of(body: Body) -> set[str]:
+    """The namespaces whose proxies replace listeners for an object."""
+    return {body["metadata"]["namespace"]} if body["kind"] in _LISTENERS else set()
 
 
 def _is_istio(body: Body) -> bool:

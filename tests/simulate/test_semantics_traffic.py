@@ -364,6 +364,22 @@ def test_3_headers_2_a_header_is_edited_once() -> None:
     Headers(API, request_set={"a": "1"}, response_set={"a": "1"})  # another message
 
 
+OF_A_CONNECTION = (
+    "connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("argument", ["request_set", "request_add", "response_set", "response_add"])
+def test_3_headers_3ab_headers_of_a_connection_and_the_host_cannot_be_edited(argument: str) -> None:
+    for name in OF_A_CONNECTION:
+        given: dict[str, Any] = {argument: {name.upper(): "1", f"x-{name}": "1"}}
+        removed: dict[str, Any] = {f"{argument.partition('_')[0]}_remove": (name,)}
+        for edits in (given, removed):
+            assert codes_everywhere(API, Headers(API, **edits)) == {"MESH414"}, edits
+    with pytest.raises(PolicyError, match="Rewrite"):
+        Headers(API, **{argument: {"Host": "x"}})  # type: ignore[arg-type]
+
+
 def rewrite(subject: Any, **refused: Any) -> Meant:
     given = {name: refused.pop(name) for name in ("path", "host") if name in refused}
     return Meant(API, WEB, Rewrite(subject, **given), linkerd="MESH536" if "path" in given else "MESH537", **refused)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import meshdsl
-from meshdsl import Ambient, Headers, Istio, Namespace, Retry, Service
+from meshdsl import Allow, Ambient, Anyone, Header, Headers, Istio, Namespace, Retry, Service, Timeout
 from meshdsl.targets.base import Target
 
 API = Service("api", Namespace("prod"), port=8080)
@@ -57,3 +57,25 @@ def test_a_waypoint_retries_connections_by_itself() -> None:
 )
 def test_an_edit_that_envoy_would_undo_is_refused(target: Target, edit: Any, refused: bool) -> None:
     assert codes(Headers(API, **edit), target) == ({"MESH616"} if refused else set())
+
+
+@pytest.mark.parametrize("target", [ISTIO, AMBIENT], ids=["istio", "ambient"])
+@pytest.mark.parametrize(
+    ("name", "refused"),
+    [
+        ("X-Request-Id", True),
+        ("x-forwarded-proto", True),
+        ("x-forwarded-client-cert", True),
+        ("x-envoy-attempt-count", True),
+        ("x-envoy-internal", True),
+        ("te", True),
+        ("traceparent", False),
+        ("x-forwarded-for", False),
+        ("upgrade", False),
+    ],
+)
+def test_a_condition_on_a_header_that_envoy_writes_is_refused(target: Target, name: str, refused: bool) -> None:
+    wanted = {"MESH617"} if refused else set()
+    for header in (Header(name), Header(name, "1")):
+        assert codes(Allow(API, callers=Anyone.in_mesh(), headers=(header,)), target) == wanted
+        assert codes(Timeout(API.route("some", headers=(header,)), "2s"), target) == wanted

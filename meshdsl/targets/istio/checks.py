@@ -23,7 +23,11 @@ from meshdsl.targets.istio.access_checks import (
     workload_ports_are_known,
 )
 from meshdsl.targets.istio.enrolment import pod_template, proxy_of
-from meshdsl.targets.istio.request_checks import edits_reach_the_caller, retries_see_what_fails
+from meshdsl.targets.istio.request_checks import (
+    conditions_see_what_was_sent,
+    edits_reach_the_caller,
+    retries_see_what_fails,
+)
 
 _PROTOCOLS_WITHOUT_REQUESTS: Final = frozenset({"tcp", "tls", "https", "mongo", "mysql", "redis", "udp"})
 """Prefixes of a port name by which Istio takes the port's traffic for bytes (``pkg/config/protocol``)."""
@@ -38,6 +42,7 @@ def sidecar_checks(plan: Plan, target: Target, root_namespace: str, revision: st
         yield from protocols_are_not_contradicted(service)
         yield from retries_see_what_fails(service)
         yield from edits_reach_the_caller(service)
+        yield from conditions_see_what_was_sent(service)
         yield from access_can_be_written(service)
         yield from workload_ports_are_known(service)
         yield from enrolment_takes_effect(service, plan, revision)

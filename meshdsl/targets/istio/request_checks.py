@@ -1,4 +1,4 @@
-"""What Envoy does not retry, and which headers it writes itself, although an object may say otherwise.
+"""What Envoy does not retry, and which headers it writes or keeps itself, although an object may say otherwise.
 
 Each function looks for one trap of the proxy beside the caller, which no field of an object shows; what is said here
 was measured on sidecars. A waypoint is an Envoy, too, that is told to overwrite ``server`` likewise
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from meshdsl.diagnostics import Diagnostic
+from meshdsl.diagnostics import Diagnostic, Origin
 from meshdsl.plan.intent import Service
 from meshdsl.plan.requests import HeaderEdits, Rule
 from meshdsl.targets.base import refused
@@ -25,6 +25,23 @@ _FILLED_IN: Final = frozenset({"date"})
 """Those that it writes where they are missing."""
 _TAKEN_AWAY: Final = frozenset({"x-envoy-decorator-operation"})
 """Those that it keeps to itself."""
+_ALWAYS_THERE: Final = frozenset(
+    {"x-request-id", "x-forwarded-proto", "x-forwarded-client-cert", "x-envoy-attempt-count"}
+)
+"""Headers of a request that a proxy adds, before it looks for a route or before the service's judges."""
+_NEVER_THERE: Final = frozenset(
+    {
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "x-envoy-decorator-operation",
+        "x-envoy-expected-rq-timeout-ms",
+        "x-envoy-internal",
+        "x-envoy-max-retries",
+        "x-envoy-upstream-rq-timeout-ms",
+    }
+)
+"""Those that one takes away before that."""
 
 
 def retries_see_what_fails(service: Service) -> Iterator[Diagnostic]:
@@ -60,6 +77,32 @@ def edits_reach_the_caller(service: Service) -> Iterator[Diagnostic]:
                 reason=f"Envoy {why}, after every edit",
                 help="leave it out, or use a header of your own",
             )
+
+
+def conditions_see_what_was_sent(service: Service) -> Iterator[Diagnostic]:
+    """Whether a header that a route or an access rule looks at is one that the caller decides about."""
+    routes = ((rule.canary or rule.source, one) for rule in _rules(service) for one in rule.match.headers)
+    rules = (*service.access.allow, *service.access.deny)
+    access = ((rule.source, one) for rule in rules for one in rule.headers)
+    seen: set[tuple[Origin | None, str]] = set()
+    for source, condition in (*routes, *access):
+        does = _does_to(condition.name)
+        if not does or (source.origin, condition.name) in seen:
+            continue
+        seen.add((source.origin, condition.name))
+        yield refused(
+            "MESH617",
+            f"a condition on the header {condition.name} of requests to {service} would not see what the caller sent",
+            source,
+            reason=f"Envoy {does} before anything looks at it",
+            help="let callers send a header of your own, and look at that",
+        )
+
+
+def _does_to(name: str) -> str:
+    if name in _ALWAYS_THERE:
+        return "writes it"
+    return "takes it away" if name in _NEVER_THERE else ""
 
 
 def _without_effect(edits: HeaderEdits) -> Iterator[tuple[str, str, str]]:

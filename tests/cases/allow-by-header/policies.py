@@ -8,5 +8,5 @@ api = Service("api", prod, port=8080)
 
 policies = [
     MutualTls(prod, mode="strict"),
-    Allow(api, callers=(web,), methods=("GET",), headers=(Header("X-Team", "pay"), Header("x-request-id"))),
+    Allow(api, callers=(web,), methods=("GET",), headers=(Header("X-Team", "pay"), Header("x-trace"))),
 ]
