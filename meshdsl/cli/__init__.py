@@ -18,6 +18,8 @@ dataclasses): ``--version`` and ``--help`` are to start quickly, and signals to 
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import signal
 import sys
@@ -42,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     _open_streams()
+    if arguments is None:
+        atexit.register(gc.freeze)  # the process ends: to look for cycles in all that there is would only take time
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         before = signal.signal(signal.SIGTERM, _terminate)
@@ -72,9 +76,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     # Looking through all installed packages for pydantic plugins takes as long as a small build.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    from meshdsl.cli.app import run
+    from meshdsl.cli.memory import no_collection
 
-    return run(arguments)
+    with no_collection():
+        from meshdsl.cli.app import run
+
+        return run(arguments)
 
 
 def _open_streams() -> None:

@@ -17,7 +17,6 @@ import click
 from meshdsl import output, render
 from meshdsl.cli.changes import first_change
 from meshdsl.cli.console import Console
-from meshdsl.cli.memory import no_collection
 from meshdsl.cli.progress import Progress
 from meshdsl.cli.project import Choice, Job, Project, project
 from meshdsl.compiler import Bundle
@@ -101,7 +100,7 @@ def build(console: Console, choice: Choice, out: str | None, *, check: bool, scr
     if out != STREAM:
         _refuse_overlap(found)
     late: tuple[Diagnostic, ...] = ()
-    with no_collection(), Progress(2 + (1 + check) * len(found.jobs), shown=console.verbosity >= 0) as progress:
+    with Progress(2 + (1 + check) * len(found.jobs), shown=console.verbosity >= 0) as progress:
         progress.step("loading policies")
         files = read(found.policies, permit=found.permit)
         built = _compile(found, files, progress, keep=check or out == STREAM)

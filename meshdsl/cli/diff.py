@@ -19,7 +19,6 @@ import click
 
 from meshdsl.cli.console import Console, colours
 from meshdsl.cli.diff_sides import Compared, LiveSide, OfflineSide, Side
-from meshdsl.cli.memory import no_collection
 from meshdsl.cli.progress import Progress
 from meshdsl.cli.project import Choice, Job, Project, project
 from meshdsl.compare.report import DiffReport, Risk
@@ -97,10 +96,9 @@ def diff(console: Console, choice: Choice, options: Options) -> int:
     fail_on = _risks(options.fail_on)
     names: list[str] = []
     try:
-        with no_collection():
-            found = project(choice)
-            names += [job.name for job in found.jobs]
-            return _diff(console, choice, options, found, fail_on)
+        found = project(choice)
+        names += [job.name for job in found.jobs]
+        return _diff(console, choice, options, found, fail_on)
     except MeshdslError as error:
         if error.exit_code == 1:
             error.exit_code = 3
