@@ -39,13 +39,13 @@ def reachable(roots: Iterable[object]) -> list[Declared]:
     todo.reverse()
     while todo:
         value = todo.pop()
-        kind = type(value)
-        if kind in _LEAVES or id(value) in met:
+        kind, key = type(value), id(value)
+        if kind in _LEAVES or key in met:
             continue
         parts = _parts(value, kind)
         if parts is None:
             continue
-        met[id(value)] = value
+        met[key] = value
         if isinstance(value, Declared) and not isinstance(value, Value) and is_whole(value):
             found.append(value)
         todo.extend([part for part in reversed(parts) if type(part) not in _LEAVES])

@@ -147,7 +147,8 @@ def _places(module: ModuleType) -> list[str]:
 def _is_in(module: ModuleType, root: Path) -> bool:
     """Whether a module's top-level package or file lies directly in a folder (and not in a .venv inside it)."""
     first = str(getattr(getattr(module, "__spec__", None), "name", "")).partition(".")[0]
-    prefixes = (str(root / first) + os.sep, str(root / f"{first}."))
+    start = os.path.join(root, first)  # noqa: PTH118 - asked of every module there is
+    prefixes = (start + os.sep, start + ".")
     return any((place + os.sep).startswith(prefixes) for place in _places(module))
 
 
