@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, PlainValidator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from meshdsl.model.base import Subject, Value
 from meshdsl.model.match import Header, PathLike, Query
 from meshdsl.model.types import (
+    CheckedBy,
     DnsLabel,
     LabelKey,
     LabelMap,
@@ -59,8 +60,8 @@ def _target_port(value: object) -> object:
     return value
 
 
-TargetPort = Annotated[int | str, PlainValidator(_target_port)]
-NamespaceLike = Annotated[Namespace | str, PlainValidator(_namespace)]
+TargetPort = Annotated[int | str, CheckedBy(_target_port)]
+NamespaceLike = Annotated[Namespace | str, CheckedBy(_namespace)]
 
 
 class Port(Value):

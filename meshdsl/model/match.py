@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import Field, PlainValidator
+from pydantic import Field
 
 from meshdsl.model.base import Value
-from meshdsl.model.types import HeaderName, describe
+from meshdsl.model.types import CheckedBy, HeaderName, describe
 from meshdsl.model.types import text as text_of
 from meshdsl.values import header_value, path_text, regex_text
 
@@ -31,7 +31,7 @@ def _header_value(value: object) -> object:
     return value
 
 
-ValueLike = Annotated[str | Regex, PlainValidator(_header_value)]
+ValueLike = Annotated[str | Regex, CheckedBy(_header_value)]
 
 
 class Header(Value):
@@ -103,7 +103,7 @@ def _condition(value: object) -> object:
     return value
 
 
-_Condition = Annotated[Value, PlainValidator(_condition)]
+_Condition = Annotated[Value, CheckedBy(_condition)]
 
 
 class AllOf(Value):
@@ -118,7 +118,7 @@ class AnyOf(Value):
     conditions: tuple[_Condition, ...] = Field(kw_only=False, min_length=1, description="conditions, one is enough")
 
 
-ConditionLike = Annotated[Header | Cookie | Query | AllOf | AnyOf, PlainValidator(_condition)]
+ConditionLike = Annotated[Header | Cookie | Query | AllOf | AnyOf, CheckedBy(_condition)]
 
 
 def all_of(*conditions: Header | Cookie | Query | AllOf | AnyOf) -> AllOf:
@@ -140,5 +140,5 @@ def _path(value: object) -> object:
     return value
 
 
-PathLike = Annotated[str | Regex, PlainValidator(_path)]
+PathLike = Annotated[str | Regex, CheckedBy(_path)]
 """``"/a/b"`` (exact), ``"/a/*"`` (this segment and all below, never ``/ab``) or ``Regex("…")`` (full match)."""

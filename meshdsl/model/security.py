@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PlainValidator
+from pydantic import Field
 
 from meshdsl.model.base import Policy, Value
 from meshdsl.model.inventory import Mesh, Namespace, PortNumber, Route, Service
 from meshdsl.model.match import Header, PathLike
 from meshdsl.model.traffic import AnyRequests, Services
-from meshdsl.model.types import DnsLabel, Method, describe, instance, service_text
+from meshdsl.model.types import CheckedBy, DnsLabel, Method, describe, instance, service_text
 
 __all__ = ["Allow", "Anyone", "DefaultDeny", "Deny", "MutualTls", "Route", "ServiceAccount"]
 
@@ -69,7 +69,7 @@ def _callers(value: object) -> tuple[object, ...]:
     return tuple(value)
 
 
-Callers = Annotated[tuple[Caller, ...] | Anyone, PlainValidator(_callers)]
+Callers = Annotated[tuple[Caller, ...] | Anyone, CheckedBy(_callers)]
 
 
 class _Rule(Policy):
