@@ -175,7 +175,7 @@ def _unknown_codes(policies: PolicySet) -> Iterator[Diagnostic]:
 
 def unsupported(plan: Plan, target: Target) -> Iterator[Diagnostic]:
     """What the plan asks for and the target does not grant, feature by feature."""
-    granted = {feature for feature in Feature if _is_granted(feature, target, ())}
+    granted = frozenset(feature for feature in Feature if _is_granted(feature, target, ()))
     for part in (plan.mesh, *plan.namespaces, *plan.services):
         for use in uses(part, but=granted):
             refusal = refused(use, target)
