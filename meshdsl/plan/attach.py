@@ -93,7 +93,7 @@ class Attachments:
             self.namespaces.setdefault(one.name, one.origin)
         elif isinstance(one, Policy):
             for part in ("subject", "callers", "to"):
-                value = getattr(one, part, None)
+                value = vars(one).get(part)  # getattr is slow where a model has no such field
                 for item in value if isinstance(value, tuple) else (value,):
                     if isinstance(item, Service | Route | Namespace):
                         self._declare(item)
