@@ -130,7 +130,9 @@ def _mapping(out: list[str], value: Mapping[str, Json], pad: str, lead: str, dep
         kind = type(item)
         if kind is str:
             out.append(f"{lead}{name}: {_text(item)}\n")  # the fast path of _scalar
-        elif not item or kind is int or kind is bool:
+        elif kind is int:
+            out.append(f"{lead}{name}: {_whole(item)}\n")  # type: ignore[arg-type]
+        elif not item or kind is bool:
             out.append(f"{lead}{name}: {_scalar(item)}\n")
         elif kind is dict or (kind is not list and isinstance(item, Mapping)):
             out.append(f"{lead}{name}:\n")
