@@ -71,30 +71,33 @@ def http_routes(service: Service, target: Target) -> list[Json]:
         name = "{}" if len(ports) == 1 else f"{{}}-{port.number}"
         on_port: dict[str, Json] = {"port": port.number} if len(service.ports) > 1 else {}
         groups: list[tuple[str, list[dict[str, Json]], dict[str, Json]]] = []
-        for rule in port.rules:
-            for match, action in _routes(rule, port, service, target):
-                last = groups[-1] if groups else None
-                if last is None or last[2] != action:
-                    groups.append((name.format(rule.name), [match], action))
-                elif match:
-                    last[1].append(match)
-                elif "rewrite" in action and any("uri" in one for one in last[1]):
-                    # The same text in place of a whole path and of the prefix "/" are two things.
-                    groups.append((name.format(rule.name), [match], action))
-                else:
-                    groups[-1] = (name.format(rule.name), [match], action)
+        for rule, match, action in _routes(port, service, target):
+            last = groups[-1] if groups else None
+            if last is None or last[2] != action:
+                groups.append((name.format(rule.name), [match], action))
+            elif match:
+                last[1].append(match)
+            elif "rewrite" in action and any("uri" in one for one in last[1]):
+                # The same text in place of a whole path and of the prefix "/" are two things.
+                groups.append((name.format(rule.name), [match], action))
+            else:
+                groups[-1] = (name.format(rule.name), [match], action)
         for title, matches, action in groups:
             full = [{**match, **on_port} for match in matches] if on_port else matches
             written.append({"name": title, **({"match": full} if all(full) else {}), **action})
     return written
 
 
-def _routes(
-    rule: Rule, port: Port, service: Service, target: Target
-) -> Iterator[tuple[dict[str, Json], dict[str, Json]]]:
-    """A rule as pairs of a match and what is done; several where the mesh needs several."""
-    for path, rewritten in _paths(rule):
-        yield {**path, **_conditions(rule.match)}, http_route_action(rule, port, service, target, rewritten)
+def _routes(port: Port, service: Service, target: Target) -> Iterator[tuple[Rule, dict[str, Json], dict[str, Json]]]:
+    """The rules of a port, each as a match and what is done; several times where the mesh needs several."""
+    before: tuple[object, ...] | None = None
+    action: dict[str, Json] = {}
+    for rule in port.rules:
+        for path, rewritten in _paths(rule):
+            does = (rule.action, rewritten)
+            if does != before:  # most rules do what the one before them does
+                before, action = does, http_route_action(rule, port, service, target, rewritten)
+            yield rule, {**path, **_conditions(rule.match)}, action
 
 
 def _paths(rule: Rule) -> Iterator[tuple[dict[str, Json], str | None]]:

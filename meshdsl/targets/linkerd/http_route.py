@@ -62,11 +62,15 @@ def classes(port: Port, *, timeout_field: bool) -> dict[tuple[tuple[str, str], .
 
     The name of a class is that of its first rule, which is unique in the table.
     """
-    found: dict[tuple[tuple[str, str], ...], list[Rule]] = {}
-    if port.rules:
-        found[_key(port.rules[-1], timeout_field=timeout_field)] = []
+    if not port.rules:
+        return {}
+    last = port.rules[-1]
+    key = _key(last, timeout_field=timeout_field)
+    found: dict[tuple[tuple[str, str], ...], list[Rule]] = {key: []}
     for rule in port.rules:
-        found.setdefault(_key(rule, timeout_field=timeout_field), []).append(rule)
+        if (rule.retry, rule.timeout) != (last.retry, last.timeout):  # most are as their neighbour
+            last, key = rule, _key(rule, timeout_field=timeout_field)
+        found.setdefault(key, []).append(rule)
     return {key: tuple(rules) for key, rules in found.items()}
 
 
