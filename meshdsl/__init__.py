@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         Split,
         Timeout,
     )
+    from meshdsl.report.diff_report import render_diff
     from meshdsl.simulate.agree import Agreement, agree
     from meshdsl.simulate.ask import question
     from meshdsl.simulate.trace import Trace, trace, trace_objects
@@ -106,6 +107,7 @@ _HOMES = {
         "Split",
         "Timeout",
     ),
+    "meshdsl.report.diff_report": ("render_diff",),
     "meshdsl.simulate.agree": ("Agreement", "agree"),
     "meshdsl.simulate.ask": ("question",),
     "meshdsl.simulate.trace": ("Trace", "trace", "trace_objects"),
@@ -193,6 +195,7 @@ __all__ = [
     "graph",
     "load",
     "question",
+    "render_diff",
     "stale",
     "trace",
     "trace_objects",

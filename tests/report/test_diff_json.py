@@ -10,6 +10,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+import meshdsl
 from meshdsl.compare.report import DiffReport, Risk
 from meshdsl.diagnostics import Diagnostic, Severity
 from meshdsl.report.diff_report import diff_report
@@ -24,6 +25,12 @@ def shown(*reports: DiffReport, **others: Any) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(diff_report("json", DiffDocument(reports, **others)))
     VALIDATOR.validate(document)
     return document
+
+
+def test_a_program_gets_the_document_of_the_command_line() -> None:
+    document = json.loads(meshdsl.render_diff("json", rich(), fail_on=["widened-access"]))
+    assert document == shown(rich(), fail_on=frozenset({Risk.WIDENED_ACCESS}))
+    assert "prod-eu" in meshdsl.render_diff("markdown", rich(), empty())
 
 
 def test_everything_that_a_comparison_can_hold_is_in_the_schema() -> None:
