@@ -74,6 +74,25 @@ def some_hold(alternatives: Iterable[Callable[[Seen], bool]], seen: Seen) -> boo
     return False
 
 
+OF_ENVOY: Final = frozenset(
+    {
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "x-envoy-attempt-count",
+        "x-envoy-decorator-operation",
+        "x-envoy-expected-rq-timeout-ms",
+        "x-envoy-internal",
+        "x-envoy-max-retries",
+        "x-envoy-upstream-rq-timeout-ms",
+        "x-forwarded-client-cert",
+        "x-forwarded-proto",
+        "x-request-id",
+    }
+)
+"""Headers of a request that Envoy writes, or takes away, before anything looks at them (measured)."""
+
+
 def not_known(where: str, why: str) -> Callable[[Any], bool]:
     """What nobody can decide: the error is raised when it is asked, not when it is read."""
 

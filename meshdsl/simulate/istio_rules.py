@@ -17,7 +17,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from meshdsl.simulate.fields import Body, Condition, all_hold, mapping, not_known, sequence, some_hold, unknown_fields
+from meshdsl.simulate.fields import (
+    OF_ENVOY,
+    Body,
+    Condition,
+    all_hold,
+    mapping,
+    not_known,
+    sequence,
+    some_hold,
+    unknown_fields,
+)
 from meshdsl.simulate.words import NotModelled, Request
 
 
@@ -206,7 +216,9 @@ class _Reading:
         values = {"values": one.get("values"), "notValues": one.get("notValues")}
         if self.reader is Reader.ZTUNNEL and key not in _L4_KEYS:
             yield from self._pair(values, key, where, _nothing, requests=True)
-        elif header := re.fullmatch(r"request\.headers\[(.+)\]", key):
+        elif (header := re.fullmatch(r"request\.headers\[(.+)\]", key)) and header[1].lower() in OF_ENVOY:
+            yield Condition(not_known(f"{where}.{key}", "Envoy writes this header itself"), key, "not modelled")
+        elif header:
             yield from self._pair(values, key, where, _header(header[1].lower()), requests=True)
         elif key == "source.principal":
             yield from self._pair(values, key, where, _principal)

@@ -355,6 +355,16 @@ def test_an_object_that_does_not_touch_a_request_costs_nothing(harmless: Body) -
     assert seen(istio(harmless).answer(get())) == "api"
 
 
+@pytest.mark.parametrize("name", ["X-Request-Id", "x-forwarded-client-cert", "te"])
+def test_a_condition_on_a_header_that_envoy_writes_itself_is_unknown(name: str) -> None:
+    key = f"request.headers[{name}]"
+    answer = istio(policy(rule(when=[{"key": key, "values": ["*"]}]))).answer(get())
+    assert answer.verdict is Verdict.UNKNOWN
+    assert answer.unknown[0].endswith(f"{key}: Envoy writes this header itself")
+    refused = istio(policy(rule(when=[{"key": key, "values": ["*"]}], principals=[principal(OTHER)])))
+    assert refused.answer(get()).verdict is Verdict.DENIED  # whatever the header says
+
+
 def test_a_service_that_nobody_knows_is_unknown() -> None:
     answer = istio().answer(get(service="prod/nosuch"))
     assert answer.unknown == ("prod/nosuch: there is no service of that name that is known",)

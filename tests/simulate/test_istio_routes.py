@@ -110,6 +110,8 @@ def test_alternatives_are_tried_in_the_order_of_the_rules() -> None:
         ({"nosuch": 1, "uri": {"exact": "/a"}}, {"path": "/a"}, "unknown"),
         ({"uri": {"regex": "(?=a)"}}, {}, "unknown"),
         ({"headers": {"@request.auth.claims.team": {"exact": "a"}}}, {}, "unknown"),
+        ({"headers": {"x-request-id": {}}}, {}, "unknown"),
+        ({"withoutHeaders": {"x-forwarded-proto": {}}}, {}, "unknown"),
     ],
 )
 def test_what_is_not_known_about_a_match_costs_the_requests_that_it_could_change(

@@ -13,6 +13,7 @@ from typing import Final
 from meshdsl.diagnostics import Diagnostic, Origin
 from meshdsl.plan.intent import Service
 from meshdsl.plan.requests import HeaderEdits, Rule
+from meshdsl.plan.rights import Allow, Deny
 from meshdsl.targets.base import refused
 
 _BROKEN: Final = ("reset", "connect-failure", "refused-stream")
@@ -82,7 +83,7 @@ def edits_reach_the_caller(service: Service) -> Iterator[Diagnostic]:
 def conditions_see_what_was_sent(service: Service) -> Iterator[Diagnostic]:
     """Whether a header that a route or an access rule looks at is one that the caller decides about."""
     routes = ((rule.canary or rule.source, one) for rule in _rules(service) for one in rule.match.headers)
-    rules = (*service.access.allow, *service.access.deny)
+    rules: tuple[Allow | Deny, ...] = (*service.access.allow, *service.access.deny)
     access = ((rule.source, one) for rule in rules for one in rule.headers)
     seen: set[tuple[Origin | None, str]] = set()
     for source, condition in (*routes, *access):
