@@ -52,12 +52,16 @@ class App(click.Group):
         try:
             return int(super().invoke(ctx) or 0)
         except Exception as error:
-            from meshdsl.diagnostics import MeshdslError
+            from meshdsl.diagnostics import MeshdslError, Severity
 
             if not isinstance(error, MeshdslError):
                 raise
             console = ctx.ensure_object(Console)
             console.report(error.diagnostics)
+            wrong = sum(one.severity is Severity.ERROR for one in error.diagnostics)
+            written = ": nothing was written" if ctx.invoked_subcommand == "build" else ""
+            if console.format == "text":
+                console.note(f"{wrong} error{'s' if wrong != 1 else ''}{written}")
             return error.exit_code
 
 

@@ -123,6 +123,15 @@ def test_findings_of_all_clusters_and_files_are_shown_at_once(project: Path) -> 
     assert "policies/shop.py:14: error MESH530" in done.stderr
 
 
+def test_what_fails_ends_with_the_number_of_errors_and_what_was_written(project: Path) -> None:
+    add(project, UNSUPPORTED)
+    done = meshdsl("build", cwd=project)
+    assert done.returncode == 1
+    assert done.stderr.endswith("\n1 error: nothing was written\n")
+    assert "nothing was written" not in meshdsl("build", "-q", cwd=project).stderr
+    assert meshdsl("trace", "--from", "prod/web", "--to", "prod/nobody", cwd=project).stderr.endswith("\n1 error\n")
+
+
 @pytest.mark.parametrize("format", ["json", "sarif", "github"])
 def test_findings_in_other_formats_go_to_standard_output(project: Path, format: str) -> None:
     add(project, UNSUPPORTED)
