@@ -106,8 +106,11 @@ PAGES: tuple[Page, ...] = (
         "MESH616",
         "a header that the proxy writes itself",
         "Envoy, in the caller's sidecar or the waypoint, writes the header server of every answer and date where it"
-        " is missing, after every edit, and takes x-envoy-decorator-operation away. An edit of a response that says"
-        " something else of them would have no effect. Leave it out, or use a header of your own.",
+        " is missing, after every edit, and takes x-envoy-decorator-operation away. Of a request the service's sidecar"
+        " writes x-request-id, x-forwarded-proto and x-forwarded-client-cert again where they were removed, adds to an"
+        " x-forwarded-client-cert that was set, and takes away the headers by which proxies are told what to do:"
+        " x-envoy-max-retries, x-envoy-upstream-rq-timeout-ms and the like. An edit that says something else of them"
+        " would have no effect, or another one than it says. Leave it out, or use a header of your own.",
     ),
     Page(
         "MESH617",

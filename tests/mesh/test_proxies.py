@@ -142,6 +142,30 @@ def test_a_condition_on_a_header_that_envoy_writes_holds_always_and_on_one_it_ta
     assert statuses == [200 if holds else 404 for holds in (without, beside)]
 
 
+@pytest.mark.parametrize(
+    ("edit", "name", "value"),
+    [
+        ({"set": {"x-envoy-max-retries": "5"}}, "x-envoy-max-retries", None),
+        ({"add": {"x-envoy-upstream-rq-timeout-ms": "900"}}, "x-envoy-upstream-rq-timeout-ms", None),
+        ({"set": {"x-forwarded-client-cert": "x"}}, "x-forwarded-client-cert", "x,By=…"),
+        ({"remove": ["x-request-id"]}, "x-request-id", "…"),
+        ({"remove": ["x-forwarded-proto"]}, "x-forwarded-proto", "…"),
+        ({"set": {"x-request-id": "1"}}, "x-request-id", "1"),
+        ({"remove": ["traceparent"]}, "traceparent", None),
+    ],
+    ids=str,
+)
+def test_some_headers_of_a_request_are_the_services_proxys(
+    lab: Lab, edit: dict[str, Any], name: str, value: str | None
+) -> None:
+    lab.route(API, headers={"request": {**edit, "set": {**edit.get("set", {}), "x-edited": "yes"}}})
+    got = lab.send(Asked(CALLER, str(API), 8080, headers={"traceparent": "1"}))
+    seen = got.tries[0].headers
+    assert (got.status, seen["x-edited"]) == (200, "yes")
+    assert (seen.get(name) or "").startswith((value or "").rstrip("…"))
+    assert (name in seen) == (value is not None)
+
+
 OF_A_CONNECTION = {
     "connection": "close",
     "keep-alive": "timeout=5",

@@ -52,6 +52,13 @@ def test_a_waypoint_retries_connections_by_itself() -> None:
         ({"response_set": {"date": "x"}}, False),
         ({"response_remove": ("via", "x-envoy-upstream-service-time", "x-envoy-decorator-operation")}, False),
         ({"request_set": {"server": "x"}, "request_remove": ("date",)}, False),
+        ({"request_set": {"X-Envoy-Max-Retries": "5"}}, True),
+        ({"request_add": {"x-envoy-upstream-rq-timeout-ms": "5"}}, True),
+        ({"request_set": {"x-forwarded-client-cert": "x"}}, True),
+        ({"request_remove": ("x-request-id",)}, True),
+        ({"request_remove": ("x-forwarded-proto",)}, True),
+        ({"request_set": {"x-request-id": "1", "x-forwarded-proto": "https"}}, False),
+        ({"request_remove": ("x-envoy-max-retries", "x-envoy-attempt-count", "traceparent")}, False),
     ],
     ids=str,
 )

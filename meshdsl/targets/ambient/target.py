@@ -75,7 +75,7 @@ class Ambient(Target):
         yield from access_checks.pods_have_one_way_in(plan)
         for service in plan.services:
             yield from istio.protocols_are_not_contradicted(service)
-            yield from request_checks.edits_reach_the_caller(service)
+            yield from request_checks.edits_arrive(service)
             yield from request_checks.conditions_see_what_was_sent(service)
             yield from istio_access.access_can_be_written(service)
             yield from access_checks.ports_are_known(service)

@@ -25,7 +25,7 @@ from meshdsl.targets.istio.access_checks import (
 from meshdsl.targets.istio.enrolment import pod_template, proxy_of
 from meshdsl.targets.istio.request_checks import (
     conditions_see_what_was_sent,
-    edits_reach_the_caller,
+    edits_arrive,
     retries_see_what_fails,
 )
 
@@ -41,7 +41,7 @@ def sidecar_checks(plan: Plan, target: Target, root_namespace: str, revision: st
     for service in plan.services:
         yield from protocols_are_not_contradicted(service)
         yield from retries_see_what_fails(service)
-        yield from edits_reach_the_caller(service)
+        yield from edits_arrive(service)
         yield from conditions_see_what_was_sent(service)
         yield from access_can_be_written(service)
         yield from workload_ports_are_known(service)

@@ -30,18 +30,28 @@ _ALWAYS_THERE: Final = frozenset(
     {"x-request-id", "x-forwarded-proto", "x-forwarded-client-cert", "x-envoy-attempt-count"}
 )
 """Headers of a request that a proxy adds, before it looks for a route or before the service's judges."""
-_NEVER_THERE: Final = frozenset(
+_REWRITTEN: Final = frozenset({"x-request-id", "x-forwarded-proto", "x-forwarded-client-cert"})
+"""Of these, those that the service's proxy writes where an edit removed them."""
+_KEPT_BY_ENVOY: Final = frozenset(
     {
-        "keep-alive",
-        "proxy-connection",
-        "te",
         "x-envoy-decorator-operation",
         "x-envoy-expected-rq-timeout-ms",
+        "x-envoy-force-trace",
+        "x-envoy-hedge-on-per-try-timeout",
         "x-envoy-internal",
+        "x-envoy-ip-tags",
         "x-envoy-max-retries",
+        "x-envoy-retriable-header-names",
+        "x-envoy-retriable-status-codes",
+        "x-envoy-retry-grpc-on",
+        "x-envoy-retry-on",
+        "x-envoy-upstream-alt-stat-name",
+        "x-envoy-upstream-rq-per-try-timeout-ms",
         "x-envoy-upstream-rq-timeout-ms",
     }
 )
+"""Those by which proxies are told what to do: no service sees them."""
+_NEVER_THERE: Final = _KEPT_BY_ENVOY | {"keep-alive", "proxy-connection", "te"}
 """Those that one takes away before that."""
 
 
@@ -64,15 +74,17 @@ def retries_see_what_fails(service: Service) -> Iterator[Diagnostic]:
             )
 
 
-def edits_reach_the_caller(service: Service) -> Iterator[Diagnostic]:
-    """Whether a header that a response is to have, or not to have, is one that the proxy leaves alone."""
+def edits_arrive(service: Service) -> Iterator[Diagnostic]:
+    """Whether a header that a message is to have, or not to have, is one that proxies leave alone."""
     for rule in _rules(service):
-        if rule.headers is None or rule.headers.response is None:
+        if rule.headers is None:
             continue
-        for field, name, why in _without_effect(rule.headers.response):
+        lost = [*_lost_by_requests(rule.headers.request), *_lost_by_responses(rule.headers.response)]
+        for field, name, why in lost:
+            whom = str(service) if field.startswith("request") else f"who calls {service}"
             yield refused(
                 "MESH616",
-                f"an edit of the header {name} would not reach who calls {service}",
+                f"an edit of the header {name} would not reach {whom}",
                 rule.headers.source,
                 field=field,
                 reason=f"Envoy {why}, after every edit",
@@ -106,21 +118,27 @@ def _does_to(name: str) -> str:
     return "takes it away" if name in _NEVER_THERE else ""
 
 
-def _without_effect(edits: HeaderEdits) -> Iterator[tuple[str, str, str]]:
-    """The field, the header, and what Envoy does."""
-    fields = (
-        ("response_set", [name for name, _ in edits.set], _OVERWRITTEN | _TAKEN_AWAY),
-        ("response_add", [name for name, _ in edits.add], _OVERWRITTEN | _TAKEN_AWAY),
-        ("response_remove", edits.remove, _OVERWRITTEN | _FILLED_IN),
-    )
-    for field, names, lost in fields:
-        for name in names:
-            if name.lower() in lost:
-                yield field, name, _why(name.lower())
+def _lost_by_requests(edits: HeaderEdits | None) -> Iterator[tuple[str, str, str]]:
+    """The argument, the header, and what Envoy does."""
+    if edits is not None:
+        own = _KEPT_BY_ENVOY | {"x-forwarded-client-cert"}
+        yield from (("request_set", name, _why(name)) for name, _ in edits.set if name in own)
+        yield from (("request_add", name, _why(name)) for name, _ in edits.add if name in _KEPT_BY_ENVOY)
+        yield from (("request_remove", name, _why(name)) for name in edits.remove if name in _REWRITTEN)
+
+
+def _lost_by_responses(edits: HeaderEdits | None) -> Iterator[tuple[str, str, str]]:
+    """The argument, the header, and what Envoy does."""
+    if edits is not None:
+        own = _OVERWRITTEN | _TAKEN_AWAY
+        yield from (("response_set", name, _why(name)) for name, _ in edits.set if name in own)
+        yield from (("response_add", name, _why(name)) for name, _ in edits.add if name in own)
+        again = _OVERWRITTEN | _FILLED_IN
+        yield from (("response_remove", name, _why(name)) for name in edits.remove if name in again)
 
 
 def _why(name: str) -> str:
-    if name in _TAKEN_AWAY:
+    if name in _TAKEN_AWAY | _KEPT_BY_ENVOY:
         return "takes it away"
     return "writes it where it is missing" if name in _FILLED_IN else "writes it itself"
 

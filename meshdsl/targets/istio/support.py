@@ -14,7 +14,9 @@ SUPPORT: Final[Mapping[Feature, Support]] = {
     Feature.MATCH_PATH: exact('"/a/*" is written as exact "/a" and prefix "/a/", since a prefix is one of characters'),
     Feature.MATCH_PATH_REGEX: exact("RE2, on the whole path"),
     Feature.MATCH_METHOD: exact("GET does not cover HEAD"),
-    Feature.MATCH_HEADER: exact("values are compared with regard to case"),
+    Feature.MATCH_HEADER: exact(
+        "values are compared with regard to case; headers that Envoy writes cannot be asked for (MESH617)"
+    ),
     Feature.MATCH_QUERY: exact(),
     Feature.TIMEOUT: exact(),
     Feature.RETRY: exact("attempts counts retries: attempts=3 is up to four tries"),
@@ -47,7 +49,9 @@ SUPPORT: Final[Mapping[Feature, Support]] = {
         " DISABLE_SHADOW_HOST_SUFFIX=false"
     ),
     Feature.MIRROR_PERCENT: exact(),
-    Feature.HEADERS_REQUEST: exact("a percent sign in a value is written doubled"),
+    Feature.HEADERS_REQUEST: exact(
+        "a percent sign in a value is written doubled; headers that are Envoy's own cannot be edited (MESH616)"
+    ),
     Feature.HEADERS_RESPONSE: exact(
         "a percent sign in a value is written doubled; server is what the caller's proxy writes, and cannot be edited"
         " (MESH616)"
