@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from meshdsl.compare.report import DiffReport
 from meshdsl.compiler import Bundle
 from meshdsl.diagnostics import Diagnostic
 from meshdsl.manifest import FILE_MARK, Manifest
+from meshdsl.values import Json
 
 if TYPE_CHECKING:
     from meshdsl.cluster import KubectlCluster
@@ -124,7 +125,8 @@ class LiveSide:
 def answered(cluster: Cluster, bundle: Bundle, snapshot: Snapshot) -> tuple[Bundle, tuple[Diagnostic, ...]]:
     """The bundle with each object as the API server would keep it, and what it would refuse.
 
-    An object of a namespace that the same policies create cannot be asked for yet, and stays as it is.
+    An object of a namespace that the same policies create cannot be asked for yet, and stays as it is. Where an object
+    is ours in part, the answer has all that is there, and among that what goes: only our fields are taken of it.
     """
     from meshdsl.compare.kinds import kind_of_ref
     from meshdsl.compare.normalise import stripped
@@ -148,7 +150,8 @@ def answered(cluster: Cluster, bundle: Bundle, snapshot: Snapshot) -> tuple[Bund
             manifests.append(manifest)
             continue
         if answer.result is not None:
-            manifests.append(replace(manifest, body=stripped(answer.result, manifest.body)))
+            body = stripped(answer.result, manifest.body)
+            manifests.append(replace(manifest, body=_named_by(manifest.body, body) if manifest.partial else body))
             continue
         manifests.append(manifest)
         permission = _missing_permission(answer.refusal)
@@ -157,6 +160,17 @@ def answered(cluster: Cluster, bundle: Bundle, snapshot: Snapshot) -> tuple[Bund
         elif manifest.ref.namespace not in created:
             refused.append(_refused(manifest, answer))
     return replace(bundle, manifests=tuple(manifests)), (*map(_forbidden, lacking, lacking.values()), *refused)
+
+
+def _named_by(ours: Mapping[str, Json], answer: Mapping[str, Json]) -> dict[str, Json]:
+    """What an answer has of the fields that we set."""
+    found: dict[str, Json] = {}
+    for name, mine in ours.items():
+        value = answer.get(name)
+        if value is not None:
+            both = isinstance(mine, Mapping) and isinstance(value, Mapping)
+            found[name] = _named_by(mine, value) if both else value
+    return found
 
 
 def who_says(written: Bundle, answers: Bundle) -> str:

@@ -14,8 +14,10 @@ import pytest
 from meshdsl import Istio, Namespace, Proxy, Service, Timeout, Workload, build
 from meshdsl.cli.diff_sides import OfflineSide, answered, who_says, with_refusals
 from meshdsl.cli.project import Job
+from meshdsl.compare.diff import diff
 from meshdsl.compare.kinds import OF_TARGET
 from meshdsl.compare.live import Applied, Keep, LiveObject, Scope, Snapshot, Unknown
+from meshdsl.compare.normalise import mapping_of
 from meshdsl.compare.offline import ReadError, read
 from meshdsl.compare.report import DiffReport
 from meshdsl.compiler import Bundle
@@ -64,10 +66,30 @@ def test_each_object_becomes_what_the_server_answers_asked_concurrently() -> Non
     # Both wait for each other: one after the other would never end.
     assert sorted(cluster.asked) == sorted(manifest.ref.kind for manifest in given.manifests)
     for manifest in asked.manifests:
-        assert manifest.body["spec"]["added"] is True  # type: ignore[index,call-overload]
+        added = mapping_of(manifest.body.get("spec")).get("added")
+        assert added is (None if manifest.partial else True)  # what is beside our fields is not ours
         assert not {"resourceVersion", "uid", "managedFields"} & set(manifest.body["metadata"])  # type: ignore[arg-type]
         assert "status" not in manifest.body
     assert [manifest.ref for manifest in asked.manifests] == [manifest.ref for manifest in given.manifests]
+
+
+def test_what_goes_from_an_object_that_is_ours_in_part_goes_whatever_the_server_keeps() -> None:
+    """A dry-run apply keeps what a patch has set; a script takes it off."""
+    prod = Namespace("prod")
+    given = build([Service("api", prod, port=80), Proxy(prod)], Istio(revision="canary"))
+    own = {"manager": "meshdsl/meshdsl", "operation": "Update", "fieldsV1": {"f:metadata": {"f:labels": {".": {}, "f:istio-injection": {}}}}}  # fmt: skip
+    metadata = {"name": "prod", "labels": {"istio-injection": "enabled"}, "managedFields": [own]}
+    there = {**PROD, "metadata": metadata}
+
+    class Merging(FakeCluster):
+        def apply_dry_run(self, body: Mapping[str, Any]) -> Applied:
+            return Applied({**there, "metadata": {**metadata, "labels": {**metadata["labels"], **body["metadata"]["labels"]}}})  # type: ignore[dict-item] # fmt: skip
+
+    snapshot = Snapshot((there,), frozenset(map(Scope, OF_TARGET["istio"])))
+    asked, _ = answered(Merging(), given, snapshot)
+    found, plain = (diff(one, snapshot).objects for one in (asked, given))
+    assert [one.fields for one in found] == [one.fields for one in plain]
+    assert [str(one.path[-1]) for one in found[0].fields] == ["istio.io/rev", "istio-injection"]
 
 
 @pytest.mark.parametrize(
