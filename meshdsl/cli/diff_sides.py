@@ -167,9 +167,10 @@ def _named_by(ours: Mapping[str, Json], answer: Mapping[str, Json]) -> dict[str,
     found: dict[str, Json] = {}
     for name, mine in ours.items():
         value = answer.get(name)
-        if value is not None:
-            both = isinstance(mine, Mapping) and isinstance(value, Mapping)
-            found[name] = _named_by(mine, value) if both else value
+        if isinstance(mine, Mapping) and isinstance(value, Mapping):
+            found[name] = _named_by(mine, value)
+        elif value is not None:
+            found[name] = value
     return found
 
 
