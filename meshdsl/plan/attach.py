@@ -95,7 +95,7 @@ class Attachments:
             for part in ("subject", "callers", "to"):
                 value = vars(one).get(part)  # getattr is slow where a model has no such field
                 for item in value if isinstance(value, tuple) else (value,):
-                    if isinstance(item, Service | Route | Namespace):
+                    if isinstance(item, (Service, Route, Namespace)):
                         self._declare(item)
 
     def _declare_service(self, service: Service) -> None:
@@ -199,7 +199,7 @@ def _in_order(objects: Iterable[Declared]) -> list[Declared]:
 
     def written(one: Declared) -> tuple[str, int, str, Place]:
         about = getattr(one, "subject", one)
-        place = place_of(about) if isinstance(about, Service | Route | Namespace | str) else ()
+        place = place_of(about) if isinstance(about, (Service, Route, Namespace, str)) else ()
         return (one.origin.file, one.origin.line, one.origin.object, place)
 
     groups: defaultdict[tuple[str, int, str, Place], list[Declared]] = defaultdict(list)

@@ -33,12 +33,11 @@ def uses(part: object, *, but: frozenset[Feature] = frozenset()) -> list[Use]:
         but: features that are left out.
     """
     found: list[Use] = []
-    _read(part, NOWHERE, found, set(), but)
+    _read(part, NOWHERE, found, {id(part)}, but)
     return found
 
 
 def _read(part: Any, within: Source, found: list[Use], done: set[int], but: frozenset[Feature]) -> None:
-    done.add(id(part))
     kind: Any = part.__class__
     here: Source = getattr(part, "source", within)
     if here.origin is None:
@@ -56,7 +55,9 @@ def _read(part: Any, within: Source, found: list[Use], done: set[int], but: froz
             found.extend(Use(one, named, name, value) for one in asked)
         if has_parts:
             for item in value if isinstance(value, tuple) else (value,):
-                if id(item) not in done:
+                key = id(item)
+                if key not in done:
+                    done.add(key)
                     _read(item, here, found, done, but)
 
 
