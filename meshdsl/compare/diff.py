@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from meshdsl.compare.documents import kind_of
 from meshdsl.compare.interest import Interest
-from meshdsl.compare.kinds import CRD, may_lack, scopes_of
+from meshdsl.compare.kinds import CRD, kind_of_ref, may_lack, scopes_of
 from meshdsl.compare.live import Cluster, LiveObject, Scope, Snapshot
 from meshdsl.compare.meaning import Meaning
 from meshdsl.compare.normalise import key_of, key_of_ref, mapping_of
@@ -109,12 +109,13 @@ def _without_absent(snapshot: Snapshot, bundle: Bundle) -> Snapshot:
         (spec.get("group"), mapping_of(spec.get("names")).get("kind"))
         for spec in (mapping_of(one.get("spec")) for one in snapshot.crds or ())
     }
+    made = {kind_of_ref(one.ref) for one in bundle.manifests}
     absent = {
         one
         for one in snapshot.unknown
         if (one.code == "not-installed" or (one.code == "forbidden" and snapshot.crds is not None))
         and (one.scope.kind.group, one.scope.kind.kind) not in installed
-        and (one.scope.selector or may_lack(one.scope.kind, bundle.manifests, bundle.target))
+        and (one.scope.selector or may_lack(one.scope.kind, made, bundle.target))
     }
     if not absent:
         return snapshot

@@ -6,7 +6,7 @@ has in the API. A test holds it against everything that the targets emit. It mus
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -155,17 +155,17 @@ def scopes_of(bundle: Bundle) -> tuple[Scope, ...]:
     return tuple(sorted(scopes))
 
 
-def may_lack(kind: Kind, manifests: Iterable[Manifest], target: Target) -> bool:
+def may_lack(kind: Kind, made: Collection[tuple[str, str]], target: Target) -> bool:
     """Whether a normal cluster of this target need not have a kind installed, so that its absence means: none.
 
     Args:
         kind: that the cluster does not have.
-        manifests: that would be applied; a kind that they have is needed.
+        made: group and kind of what would be applied, which is needed.
         target: of the bundle; one that splits by SMI needs ``TrafficSplit``.
     """
     if kind.group not in _APART or (kind.kind == "TrafficSplit" and getattr(target, "split_api", "") == "smi"):
         return False
-    return not any(kind_of_ref(one.ref) == (kind.group, kind.kind) for one in manifests)
+    return (kind.group, kind.kind) not in made
 
 
 _ABOUT_ACCESS: Final[Mapping[TargetName, frozenset[str]]] = MappingProxyType(
