@@ -32,9 +32,13 @@ STREAM = "-"
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What one cluster comes to: its files, in numbers, and the manifests where they are still needed."""
+    """What one cluster comes to: its files, in numbers, and the manifests where they are still needed.
+
+    Whether there are policies at all counts those as well that ``only`` limits to other targets.
+    """
 
     job: Job
+    has_policies: bool
     files: Mapping[str, str]
     policies: int
     services: int
@@ -104,6 +108,8 @@ def build(console: Console, choice: Choice, out: str | None, *, check: bool, scr
         progress.step("loading policies")
         files = read(found.policies, permit=found.permit)
         built = _compile(found, files, progress, keep=check or out == STREAM)
+        if not any(one.has_policies for one in built) and not (choice.clusters and files.differ_by_cluster):
+            raise LoadError([*files.warnings, _no_policy(found)])
         counts = _counts(built)
         if check:
             late = tuple(_check(console, found, built, counts, progress))
@@ -166,14 +172,13 @@ def _compile(found: Project, files: PolicyFiles, progress: Progress, *, keep: bo
     """
     built: list[Built] = []
     errors: list[MeshdslError] = []
-    nothing = True
     for job in found.jobs:
         progress.step(f"compiling {job.name}")
         try:
             policies = files.policy_set(job.environment, found.name)
-            nothing = nothing and not any(isinstance(one, Policy) for one in policies.objects)
             bundle = compile_for(policies, job.target, cluster=job.name)
-            built.append(_built(job, bundle, keep=keep))
+            has_policies = any(isinstance(one, Policy) for one in policies.objects)
+            built.append(_built(job, bundle, has_policies=has_policies, keep=keep))
             del bundle
         except MeshdslError as error:
             errors.append(error)
@@ -182,8 +187,6 @@ def _compile(found: Project, files: PolicyFiles, progress: Progress, *, keep: bo
         failed = CompileError([*files.warnings, *found_wrong])
         failed.exit_code = max(error.exit_code for error in errors)
         raise failed
-    if nothing:
-        raise LoadError([_no_policy(found)])
     return built
 
 
@@ -198,9 +201,10 @@ def _no_policy(found: Project) -> Diagnostic:
     )
 
 
-def _built(job: Job, bundle: Bundle, *, keep: bool) -> Built:
+def _built(job: Job, bundle: Bundle, *, has_policies: bool, keep: bool) -> Built:
     return Built(
         job,
+        has_policies,
         bundle.files(),
         bundle.policies,
         len(bundle.plan.services),

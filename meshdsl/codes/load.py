@@ -30,7 +30,8 @@ PAGES: tuple[Page, ...] = (
         "function `policies(env)`. What a file keeps is what is bound to a name, or is inside a list, tuple, dict "
         "or set that is. Objects made inside a function count only if they are returned.\n\n"
         "`meshdsl build` says it as well where there are services and routes, and no policy for any cluster. They "
-        "change nothing by themselves, so such a build would make nothing, and take away what an earlier one made.",
+        "change nothing by themselves, so such a build would make nothing, and take away what an earlier one made. "
+        "With `--cluster`, that a function `policies(env)` gives nothing for these clusters is no error: it decides so.",
     ),
     Page(
         "MESH105",

@@ -115,6 +115,11 @@ class PolicyFiles:
         _raise(problems, self.warnings)
         self._order = {id(value): index for index, value in enumerate(recorder.built)}
 
+    @property
+    def differ_by_cluster(self) -> bool:
+        """Whether there is a ``def policies(env)``, which may give one cluster nothing and another something."""
+        return bool(self._functions)
+
     def policy_set(self, environment: Environment | None = None, name: str = "meshdsl") -> PolicySet:
         """The policies for one cluster.
 

@@ -257,6 +257,16 @@ def test_an_inventory_without_a_policy_is_an_error_and_takes_nothing_away(projec
     assert meshdsl("explain", "prod/api", cwd=project).returncode == 0
 
 
+def test_a_cluster_for_which_a_function_gives_no_policy_is_built_alone_as_with_all(project: Path) -> None:
+    function = 'def policies(env):\n    return [Timeout(api, "5s")] if env.cluster == "us" else ()\n'
+    (project / "policies" / "shop.py").write_text(POLICIES.partition("policies = [")[0] + function)
+    for arguments in ([], ["--cluster", "eu"], ["--cluster", "us"]):
+        done = meshdsl("build", *arguments, cwd=project)
+        assert done.returncode == 0, done.stderr
+    (project / "policies" / "shop.py").write_text(POLICIES.partition("policies = [")[0])
+    assert meshdsl("build", "--cluster", "eu", cwd=project).returncode == 1
+
+
 def test_a_pipe_in_the_output_is_named_and_not_read(project: Path) -> None:
     (project / "out" / "us" / "prod").mkdir(parents=True)
     os.mkfifo(project / "out" / "us" / "prod" / "api.yaml")
