@@ -31,7 +31,7 @@ PAGES: tuple[Page, ...] = (
         "or set that is. Objects made inside a function count only if they are returned.\n\n"
         "`meshdsl build` says it as well where there are services and routes, and no policy for any cluster. They "
         "change nothing by themselves, so such a build would make nothing, and take away what an earlier one made. "
-        "With `--cluster`, that a function `policies(env)` gives nothing for these clusters is no error: it decides so.",
+        "With `--cluster` it is no error if a function `policies(env)` gives nothing for these clusters.",
     ),
     Page(
         "MESH105",
