@@ -53,7 +53,7 @@ def test_what_is_never_to_be_tried_again_and_belongs_to_a_route_that_is() -> Non
     assert codes(never, taken, idempotent) == []
     (found,) = check(resolve(meshdsl.PolicySet((never, around, taken))))
     assert (found.severity, found.origin) == (Severity.WARNING, never.origin)
-    assert "rule below of prod/api" in found.message
+    assert "by rule below of prod/api" in found.message
 
 
 def test_access_rules_on_a_service_that_is_kept_out_of_the_mesh() -> None:

@@ -56,7 +56,7 @@ def _retried_all_the_same(service: Service, port: Port) -> Iterator[Diagnostic]:
             by = inner[0].source.origin
             yield Diagnostic(
                 "MESH415",
-                f"some requests that are never to be tried again belong to rule {inner[0].name} of {service}, and are",
+                f"some requests that are never to be tried again are, by rule {inner[0].name} of {service}",
                 never,
                 "subject",
                 reason="a request belongs to the most specific route alone, and that one has no Retry of its own",
