@@ -19,7 +19,7 @@ from meshdsl.simulate.inventory import Inventory
 from meshdsl.simulate.plan import PlanReading
 from meshdsl.simulate.readings import reading_of
 from meshdsl.simulate.requests import MOST, requests_of
-from meshdsl.simulate.words import MESH, Answer, NotModelled, Reading, Request, Traffic, Verdict
+from meshdsl.simulate.words import MESH, Answer, NotModelled, Reading, Request, Traffic, Verdict, without_pods
 from meshdsl.targets.base import Target
 
 UNDECLARED: Final = "meshdsl-undeclared"
@@ -185,15 +185,18 @@ def differences(request: Request, meant: Answer, found: Answer, target: Target, 
     told = not (sent_away or by_workload) and None not in (meant.mtls, found.mtls)
     if told and found.mtls is not meant.mtls:
         yield f"mtls: {meant.mtls} is meant, {found.mtls} found"
-    yield from _of_traffic(meant, found, target)
+    yield from _of_traffic(meant, found, target, at_pods=not by_workload)
 
 
 def _is_sent_away(answer: Answer) -> bool:
     return answer.traffic is not None and answer.traffic.redirect is not None
 
 
-def _of_traffic(meant: Answer, found: Answer, target: Target) -> Iterator[str]:
-    """What the caller's side does otherwise. A request that is refused need not be said anything more of."""
+def _of_traffic(meant: Answer, found: Answer, target: Target, *, at_pods: bool) -> Iterator[str]:
+    """What the caller's side does otherwise. A request that is refused need not be said anything more of.
+
+    ``at_pods`` says whether it is known if the pods have sidecars, which hold limits as well.
+    """
     if meant.traffic is None or found.traffic is None:
         if meant.traffic is not None and found.allowed:
             yield "no policy about requests holds"
@@ -203,6 +206,8 @@ def _of_traffic(meant: Answer, found: Answer, target: Target) -> Iterator[str]:
     if meant.traffic == found.traffic:
         return
     one, other = expected(meant.traffic, target.name), found.traffic
+    if not at_pods:
+        one, other = (replace(traffic, breaker=without_pods(traffic.breaker)) for traffic in (one, other))
     for name in _PARTS:
         ours, theirs = getattr(one, name), getattr(other, name)
         if ours != theirs and not (name == "retry" and ours == MESH):  # §3 Retry 7: whatever the mesh does

@@ -19,7 +19,7 @@ from typing import Final
 from meshdsl.plan.features import Feature
 from meshdsl.plan.intent import Service
 from meshdsl.simulate.plan import RuleMeaning
-from meshdsl.simulate.words import OUTSIDE, Answer, Breaker, Request, Retries, Traffic, Verdict
+from meshdsl.simulate.words import OUTSIDE, Answer, Request, Retries, Traffic, Verdict, without_pods
 from meshdsl.targets.base import Target, TargetName
 
 OfTraffic = Callable[[Traffic], Traffic]
@@ -97,10 +97,7 @@ def _with_conditions(
 
 def _limits_of_the_waypoint(meant: Traffic) -> Traffic:
     """Ambient: "the limits hold for each replica of the waypoint and all callers together": pods have none."""
-    if meant.breaker is None:
-        return meant
-    left = replace(meant.breaker, at_pods=None)
-    return replace(meant, breaker=left if left != Breaker() else None)
+    return replace(meant, breaker=without_pods(meant.breaker))
 
 
 def _no_limit_of_ejection(meant: Traffic) -> Traffic:

@@ -31,7 +31,18 @@ from meshdsl.simulate.istio_route import Target
 from meshdsl.simulate.istio_rules import Reader, Seen
 from meshdsl.simulate.istio_tables import Entry, Table, Tables
 from meshdsl.simulate.shapes import stored
-from meshdsl.simulate.words import CLOSED, Answer, Backend, Caller, Labels, NotModelled, Request, Traffic, Verdict
+from meshdsl.simulate.words import (
+    CLOSED,
+    Answer,
+    Backend,
+    Caller,
+    Labels,
+    NotModelled,
+    Request,
+    Traffic,
+    Verdict,
+    without_pods,
+)
 
 if TYPE_CHECKING:
     from meshdsl.targets.istio import Istio
@@ -245,6 +256,8 @@ class IstioReading:
         found = set(verdicts.values())
         if len(found) != 1:
             raise NotModelled(str(way.service), "the pods that a request may reach answer differently")
+        if traffic is not None and traffic.breaker is not None and all(one.door.kept_out for one in met):
+            traffic = replace(traffic, breaker=without_pods(traffic.breaker))
         course = Course(way, request, entry, traffic, tuple(met))
         if found.pop():
             return Answer(Verdict.ALLOWED, traffic, mutual), course

@@ -110,14 +110,14 @@ class ServiceMeaning:
     def __init__(self, service: Service, plan: Plan, inventory: Inventory) -> None:
         self.intent = service
         kube = inventory[str(service)]
-        breaker = breaker_of(service.breaker)
+        self.kept_out = plan.is_kept_out(service)
+        breaker = breaker_of(service.breaker, at_pods=not self.kept_out)
         self.ports = {port.number: PortMeaning(port, service, kube, inventory, breaker) for port in service.ports}
         self.bare = None if service.ports else PortMeaning(None, service, kube, inventory, breaker)
         self.probes = frozenset((probe.path, probe.port) for probe in service.probes)
         self.allows = tuple(map(RuleMeaning, service.access.allow))
         self.denies = tuple(map(RuleMeaning, service.access.deny))
         self._strict = service.effective_mtls is MtlsMode.STRICT
-        self.kept_out = plan.is_kept_out(service)
 
     def verdict(self, request: Request, *, http: bool) -> Verdict:
         """§4 and §5: whether the request or connection is let in."""
@@ -278,8 +278,8 @@ def retries_of(retry: requests.Retry | None) -> Retries | LeftToMesh | None:
     )
 
 
-def breaker_of(breaker: intent.Breaker | None) -> Breaker | None:
-    """§3 Breaker."""
+def breaker_of(breaker: intent.Breaker | None, *, at_pods: bool) -> Breaker | None:
+    """§3 Breaker; ``at_pods`` says whether the pods have sidecars, which hold the limits once more."""
     if breaker is None:
         return None
     pool, outlier = breaker.pool or intent.Pool(), breaker.outlier
@@ -289,9 +289,9 @@ def breaker_of(breaker: intent.Breaker | None) -> Breaker | None:
         pool.max_requests,
         pool.max_requests_per_connection,
     )
-    at_pods = Limits(*limits) if breaker.pool is not None else None
+    there = Limits(*limits) if at_pods and breaker.pool is not None else None
     if outlier is None:
-        return Breaker(*limits, at_pods=at_pods)
+        return Breaker(*limits, at_pods=there)
     return Breaker(
         *limits,
         outlier.consecutive_5xx,
@@ -299,7 +299,7 @@ def breaker_of(breaker: intent.Breaker | None) -> Breaker | None:
         outlier.interval,
         outlier.base_ejection_time,
         outlier.max_ejection_percent,
-        at_pods=at_pods,
+        at_pods=there,
     )
 
 

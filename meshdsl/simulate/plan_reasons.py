@@ -28,12 +28,13 @@ def explained(answer: Answer, plan: Plan, service: ServiceMeaning, port: PortMea
     """The answer, with how it came to be."""
     reasons = [_connection(plan, service, request)]
     if answer.traffic is not None:
-        reasons += [_route(port, request), _traffic(port, request, service.intent)]
+        reasons += [_route(port, request), _traffic(port, request, service)]
     elif request.is_http and port.is_http:
         who = "it comes from outside the mesh" if request.caller.is_plain else "it calls a pod by its address"
-        reasons.append(
-            Reason(Stage.ROUTE, f"{who}, so nothing on the caller's side applies", "", None)  # §3
-        )
+        reasons += [
+            Reason(Stage.ROUTE, f"{who}, so nothing on the caller's side applies", "", None),  # §3
+            *_limits(service, "before the pod"),
+        ]
     reasons.append(_access(plan, service, request, http=port.is_http and request.is_http))
     if answer.probe:
         reasons.append(_probe(service.intent))
@@ -111,12 +112,13 @@ def _row(rule: Rule) -> str:
 # --------------------------------------------------------------------------------------------------------- traffic
 
 
-def _traffic(port: PortMeaning, request: Request, service: Service) -> Reason:
+def _traffic(port: PortMeaning, request: Request, meaning: ServiceMeaning) -> Reason:
     """§3: everything that is done, and what nobody asked for."""
+    service = meaning.intent
     chosen = port.rule_of(request)
     if chosen is None:
         left = Reason(Stage.TRAFFIC, "no policy says how often it is tried: that is left to the mesh", "", None)
-        parts = (left, *_breaker(service))
+        parts = (left, *_breaker(meaning))
         return Reason(Stage.TRAFFIC, f"all requests go to {service}", "", None, parts)
     rule, traffic = port.rules[chosen].intent, port.traffic(request)
     if rule.redirect is not None:
@@ -127,7 +129,7 @@ def _traffic(port: PortMeaning, request: Request, service: Service) -> Reason:
         _timeout(rule),
         _retry(port, rule, request),
         *_changes(rule, traffic),
-        *_breaker(service),
+        *_breaker(meaning),
     )
     return Reason(
         Stage.TRAFFIC, _destinations(rule, service), _where(rule.canary or rule.split), holds=True, parts=parts
@@ -201,15 +203,19 @@ def _edited(edits: HeaderEdits) -> str:
     return ", ".join(words + [f"{name} removed" for name in edits.remove])
 
 
-def _breaker(service: Service) -> Iterator[Reason]:
-    breaker = service.breaker
-    if breaker is None:
-        return
-    if breaker.pool is not None:
-        text = "what is above the limits of connections and requests, here or before the pod, is answered with 503"
-        yield Reason(Stage.TRAFFIC, text, _where(breaker.source), holds=True)
-    if breaker.outlier is not None:
+def _breaker(service: ServiceMeaning) -> Iterator[Reason]:
+    yield from _limits(service, "here" if service.kept_out else "here or before the pod")
+    breaker = service.intent.breaker
+    if breaker is not None and breaker.outlier is not None:
         text = f"a pod that keeps failing is left out for {duration_text(breaker.outlier.base_ejection_time)}"
+        yield Reason(Stage.TRAFFIC, text, _where(breaker.source), holds=True)
+
+
+def _limits(service: ServiceMeaning, place: str) -> Iterator[Reason]:
+    """Those of a Breaker; pods that are kept out of the mesh have no proxy that holds them."""
+    breaker = service.intent.breaker
+    if breaker is not None and breaker.pool is not None and not (service.kept_out and place == "before the pod"):
+        text = f"what is above the limits of connections and requests, {place}, is answered with 503"
         yield Reason(Stage.TRAFFIC, text, _where(breaker.source), holds=True)
 
 

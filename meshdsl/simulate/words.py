@@ -8,7 +8,7 @@ No mesh, no plan and no file is known here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
 from typing import Final, Literal, Protocol
@@ -189,6 +189,12 @@ class Breaker:
     base_ejection_time: int | None = None
     max_ejection_percent: int | None = None
     at_pods: Limits | None = field(default=None, kw_only=True)
+
+
+def without_pods(breaker: Breaker | None) -> Breaker | None:
+    """What is left of a breaker where pods have no sidecar that holds its limits; None for nothing."""
+    left = None if breaker is None else replace(breaker, at_pods=None)
+    return None if left == Breaker() else left
 
 
 @dataclass(frozen=True, slots=True)

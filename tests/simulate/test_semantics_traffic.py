@@ -32,7 +32,10 @@ from meshdsl import (
 )
 from meshdsl.diagnostics import PolicyError
 from meshdsl.model.types import RetryOn
+from meshdsl.report.trace_text import trace_text
+from meshdsl.simulate.agree import agree
 from meshdsl.simulate.attempts import any_backoff, time_line
+from meshdsl.simulate.trace import trace_plan
 from meshdsl.simulate.words import MESH as LEFT_TO_MESH
 from meshdsl.simulate.words import OUTSIDE, Limits, Request, Retries
 from tests.simulate.meant import API, JOB, JOBS, MANY, MESHES, PROD, WEB, Meant, codes, codes_everywhere, get, many
@@ -274,6 +277,26 @@ def test_3_breaker_1b_the_sidecar_of_each_pod_has_the_same_limits(more: tuple[Po
     assert {one.answer(get()).traffic.breaker.at_pods for one in meant.of("ambient")} == {None}  # type: ignore[union-attr]
     ejection = Meant(API, WEB, Breaker(API, consecutive_5xx=5), *more)
     assert ejection.part(get(), "breaker", "istio").at_pods is None
+
+
+@pytest.mark.parametrize("of", ["namespace", "service"])
+def test_3_breaker_1b_pods_out_of_the_mesh_have_no_sidecar_with_limits(of: str) -> None:
+    api = Service("api", PROD, port=8080, workload=meshdsl.Workload("Deployment", "api"))
+    out = meshdsl.Proxy(PROD if of == "namespace" else api, enrolled=False)
+    bundle = meshdsl.build([WEB, Breaker(api, max_connections=1), out], meshdsl.Istio())
+    assert agree(bundle).holds
+    found = trace_plan(bundle.plan, get())
+    assert found.traffic is not None
+    assert found.traffic.breaker is not None
+    assert (found.traffic.breaker.connections, found.traffic.breaker.at_pods) == (1, None)
+    assert "limits of connections and requests, here, is answered with 503" in trace_text(found)
+    assert "limits" not in trace_text(trace_plan(bundle.plan, get(caller=OUTSIDE)))
+
+
+def test_3_1b_a_trace_of_a_caller_outside_the_mesh_names_the_limits_before_the_pod() -> None:
+    bundle = meshdsl.build([API, WEB, Breaker(API, max_connections=1)], meshdsl.Istio())
+    told = trace_text(trace_plan(bundle.plan, get(caller=OUTSIDE)))
+    assert "limits of connections and requests, before the pod, is answered with 503" in told
 
 
 @pytest.mark.parametrize("given", ["max_connections", "max_pending_requests", "max_requests"])
