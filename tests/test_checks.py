@@ -54,6 +54,8 @@ def test_what_is_never_to_be_tried_again_and_belongs_to_a_route_that_is() -> Non
     (found,) = check(resolve(meshdsl.PolicySet((never, around, taken))))
     assert (found.severity, found.origin) == (Severity.WARNING, never.origin)
     assert "by rule below of prod/api" in found.message
+    one_line = (Retry(api, attempts=1, retry_on=("5xx",), methods="any"), Retry.never(posts), Timeout(below, "1s"))
+    assert codes(*one_line) == ["MESH415"]
 
 
 def test_access_rules_on_a_service_that_is_kept_out_of_the_mesh() -> None:

@@ -44,15 +44,15 @@ def _retried_all_the_same(service: Service, port: Port) -> Iterator[Diagnostic]:
     Retry of its own, so that of the service holds in it. A Retry on that route would be a decision.
     """
     whole = _said_by(port.rules[-1]) if port.rules else None
-    retries = {rule.retry.source.origin for rule in port.rules if rule.retry is not None}
-    warned: set[Origin] = set()
+    # Each policy has an Origin of its own, so that two on one line are two.
+    passed = {id(whole), *(id(rule.retry.source.origin) for rule in port.rules if rule.retry is not None)}
     for rule in port.rules:
         never = _said_by(rule)
-        if whole is None or never is None or never in retries | {whole} or never in warned:
+        if whole is None or never is None or id(never) in passed:
             continue
-        inner = [r for r in port.rules if r.retry and r.retry.source.origin == whole and within(r.match, rule.match)]
+        inner = [r for r in port.rules if r.retry and r.retry.source.origin is whole and within(r.match, rule.match)]
         if inner:
-            warned.add(never)
+            passed.add(id(never))
             by = inner[0].source.origin
             yield Diagnostic(
                 "MESH415",
