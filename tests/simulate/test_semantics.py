@@ -39,7 +39,7 @@ from meshdsl import (
 )
 from meshdsl.diagnostics import PolicyError
 from meshdsl.model.base import Policy, Subject
-from meshdsl.simulate.words import OUTSIDE, Caller, Request, Verdict
+from meshdsl.simulate.words import CLOSED, OUTSIDE, Caller, Request, Verdict
 from tests.simulate.meant import (
     API,
     JOB,
@@ -91,6 +91,14 @@ def test_0_2b_a_refused_request_is_403_and_404_on_linkerd_where_rules_look_at_re
         to_job = Request(JOBS, "prod/job", 80, "GET", "/")
         assert {one.answer(to_job).verdict for one in meant.of(mesh)} == {Verdict.DENIED}
     assert not meant.allows(get("/b"))
+
+
+def test_0_2b_a_connection_that_is_refused_is_closed() -> None:
+    strict = Meant(API, WEB, MutualTls(API, mode="strict"))
+    for mesh in ("istio", "ambient"):
+        assert {one.answer(get(caller=OUTSIDE)).refusal for one in strict.of(mesh)} == {CLOSED}
+    by_connection = Meant(API, WEB, JOB, Allow(JOB, callers=(WEB,)))
+    assert {one.answer(Request(JOBS, "prod/job", 80, "GET", "/")).refusal for one in by_connection.of("ambient")} == {CLOSED}  # fmt: skip
 
 
 # -------------------------------------------------------------------------------------------------------- §1 subjects
