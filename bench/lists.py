@@ -36,7 +36,8 @@ def listed(path: str, target: str) -> int:
     page = 100 if target.endswith("/customresourcedefinitions") else 1000
     while True:
         connection = Connection(path)
-        connection.request("GET", f"{target}?limit={page}" + (f"&continue={token}" if token else ""))
+        query = f"{'&' if '?' in target else '?'}limit={page}" + (f"&continue={token}" if token else "")
+        connection.request("GET", target + query)
         answer = connection.getresponse()
         data = answer.read()
         connection.close()

@@ -14,11 +14,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from bench import delay, generate, many
 from bench.measure import Subject, interleaved
 from meshdsl.cluster.listing import path_of
-from meshdsl.compare.kinds import CRD, DRIVERS, OF_TARGET
+from meshdsl.compare.kinds import CRD, DRIVERS, OF_TARGET, of_other_targets, selector_of
 from meshdsl.compare.live import Scope
 from meshdsl.compiler import build
 from meshdsl.config import find_config, read_config
@@ -62,6 +63,8 @@ def unchanged(folder: Path, server: Server, row: Row, runs: int) -> None:
     project = _applied(folder / "diff-1000", 1000, server)
     scopes = [Scope(kind) for kind in (*OF_TARGET["istio"], *DRIVERS, CRD)]
     lists = [path_of(scope) for scope in scopes]
+    ours = quote(selector_of("bench"))
+    lists += [f"{path_of(Scope(kind))}?labelSelector={ours}" for kind in of_other_targets("istio")]
     kubeconfig = str(server.folder / f"{ADMIN}.kubeconfig")
     floor = Subject([sys.executable, str(ROOT / "bench" / "lists.py"), server.kubectl, kubeconfig, *lists], folder)
     work = Subject([MESHDSL, "diff", "--quiet"], project)
