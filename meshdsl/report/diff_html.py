@@ -205,6 +205,8 @@ def _concerns(finding: RiskFinding, change: ObjectChange) -> bool:
     """Whether a risk is about an object: it names it, the same line asks for both, or it has its service's name."""
     if finding.subject == str(change.ref):
         return True
+    if change.ref.kind == "Namespace" and finding.subject == f"namespace {change.ref.name}":
+        return True
     about_callers = finding.risk in _OF_CALLERS
     if finding.origins and change.origins:
         # One line may ask for several objects: that of a service does for all of them.

@@ -353,6 +353,16 @@ def test_a_policy_of_a_namespace_is_said_once_for_its_services() -> None:
     assert len(json.loads(shown("json", report))["clusters"][0]["policy"]) == 4
 
 
+def test_a_namespace_bears_the_fence_that_goes_with_its_enrolment() -> None:
+    fence = RiskFinding(Risk.REMOVED_FENCE, "namespace prod", "x")
+    changes = tuple(
+        ObjectChange(ObjectRef("v1", "Namespace", "", name), Action.UPDATE, partial=True) for name in ("prod", "dev")
+    )
+    text = shown("html", replace(empty(), objects=changes, risks=(fence,)))
+    cards = re.findall(r'<details class="card [^>]*data-namespace="(\w+)" data-risk="([^"]*)"', text)
+    assert cards == [("prod", "removed-fence"), ("dev", "")]
+
+
 def test_an_object_bears_the_risks_that_it_is_about() -> None:
     callers, breaker = (RiskFinding(risk, "prod/api", "x") for risk in (Risk.WIDENED_ACCESS, Risk.REMOVED_BREAKER))
     refs = [ObjectRef("a/v1", kind, "prod", "api") for kind in ("AuthorizationPolicy", "DestinationRule")]
