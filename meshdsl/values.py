@@ -10,7 +10,7 @@ This module knows nothing of policies, meshes or files.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TypeAlias
@@ -224,3 +224,31 @@ def regex_text(value: str) -> str:
     except re.error as error:
         raise ValueError(f"a regular expression that does not compile: {error}") from None
     return value
+
+
+def meant_services(name: str, known: Iterable[str]) -> list[str]:
+    """The services that were probably meant by a name that none has; empty if none is near.
+
+    Args:
+        name: as somebody wrote it.
+        known: ``NAMESPACE/NAME`` of those that there are.
+
+    Returns:
+        those of this name in other namespaces, or the nearest one. Namespace and name have to be near, each by itself:
+        what shares nothing but its namespace was not meant.
+    """
+    from difflib import SequenceMatcher  # noqa: PLC0415 - only a mistake needs it
+
+    names = list(known)
+    namespace, slash, own = name.rpartition("/")
+    same = [one for one in names if one.rpartition("/")[2] == own]
+    if same:
+        return same
+
+    def nearness(one: str) -> float:
+        where, _, what = one.rpartition("/")
+        both = [SequenceMatcher(None, own, what).ratio()]
+        return min([*both, SequenceMatcher(None, namespace, where).ratio()] if slash else both)
+
+    nearest = max(names, key=nearness, default="")
+    return [nearest] if nearest and nearness(nearest) >= 0.5 else []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 import click
@@ -24,6 +23,7 @@ from meshdsl.report.escape import visible
 from meshdsl.report.finding import shown
 from meshdsl.report.words import Line, service_lines
 from meshdsl.targets.base import Level, Target
+from meshdsl.values import meant_services
 
 _WIDEST = 80
 """Characters of words before the column of places gives way."""
@@ -123,7 +123,7 @@ def _service(plan: Plan, subject: str) -> Service:
         return plan.service(namespace, name)
     except KeyError:
         known = [str(service) for service in plan.services]
-        close = get_close_matches(subject, known, 1, 0.5)
+        close = meant_services(subject, known)
         there = f"there are {', '.join(known[:10])}" if known else ""
         nearest = f"did you mean {close[0]!r}?" if close else there
         raise ConfigError([Diagnostic("MESH071", f"there is no service {subject!r}", help=nearest)]) from None

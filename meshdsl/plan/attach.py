@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 from typing import TypeVar, cast
 
 from meshdsl.diagnostics import Diagnostic, Origin
@@ -18,6 +17,7 @@ from meshdsl.model.inventory import Mesh, Namespace, Route, Service
 from meshdsl.model.security import Allow, Deny
 from meshdsl.model.traffic import Canary, Split
 from meshdsl.plan.source import NOWHERE, Source
+from meshdsl.values import meant_services
 
 P = TypeVar("P", bound=Policy)
 
@@ -126,7 +126,7 @@ class Attachments:
         if (namespace, name) in self.services:
             return (namespace, name)
         known = sorted("/".join(key) for key in self.services)
-        close = get_close_matches(reference, known, 1, 0.5)
+        close = meant_services(reference, known)
         self.diagnostics.append(
             Diagnostic(
                 "MESH303",

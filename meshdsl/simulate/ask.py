@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 from meshdsl.diagnostics import Diagnostic, MeshdslError
 from meshdsl.plan.intent import Plan, Port, Service
 from meshdsl.simulate.words import NOBODY, OUTSIDE, Caller, Request
-from meshdsl.values import METHODS, dns_label, dns_name, header_name, header_value
+from meshdsl.values import METHODS, dns_label, dns_name, header_name, header_value, meant_services
 
 ANYONE: Final = "anyone"
 """Stands for a caller in the mesh whom no policy names."""
@@ -80,8 +80,7 @@ def service(plan: Plan, name: str, else_help: str = "") -> Service:
         return plan.service(namespace, short)
     except KeyError:
         known = [str(one) for one in plan.services]
-        same = [one for one in known if one.partition("/")[2] == name]
-        close = same or get_close_matches(name, known, 1, 0.5)
+        close = meant_services(name, known)
         there = f"there are {', '.join(known[:10])}" if known else "there are no services"
         nearest = f"did you mean {' or '.join(map(repr, close))}?" if close else there
         message = f"there is no service {name!r}"

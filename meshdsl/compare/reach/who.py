@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Final
 
 from meshdsl.compare.access.callers import ANOTHER, PLAIN, Callers
 from meshdsl.compare.access.model import account, accounts_of, named
 from meshdsl.diagnostics import ConfigError, Diagnostic
 from meshdsl.plan.intent import Plan
+from meshdsl.values import meant_services
 
 ANYONE: Final = "anyone"
 OUTSIDE: Final = "outside"
@@ -148,9 +148,8 @@ def _no_service(name: str, known: list[str], *, caller: bool = False) -> Diagnos
 
 
 def _none(what: str, name: str, known: list[str], more: str = "") -> Diagnostic:
-    close = get_close_matches(name, known, 1, 0.5)
-    alike = [one for one in known if one.partition("/")[2] == name]
-    meant = f"did you mean {(alike or close)[0]!r}?" if alike or close else ""
+    close = meant_services(name, known)
+    meant = f"did you mean {close[0]!r}?" if close else ""
     there = f"there are {', '.join(known[:10])}" if known else ""
     told = "; ".join(filter(None, (meant or there, more))).replace("?;", "?")
     return Diagnostic("MESH071", f"there is no {what} {name!r}", help=told)
