@@ -209,7 +209,11 @@ class Comparer:
         if change.fields:
             change = replace(
                 change,
-                notes=(*change.notes, *_claims(comparison.claimed), *(_is_applied(live) if manifest.partial else ())),
+                notes=(
+                    *change.notes,
+                    *_claims(comparison.claimed, partial=manifest.partial),
+                    *(_is_applied(live) if manifest.partial else ()),
+                ),
             )
             if driver is not None:
                 change = replace(change, kept=plain(kept(manifest.body, clean, driver)))
@@ -329,11 +333,12 @@ def _leaves(value: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[s
             yield here
 
 
-def _claims(claimed: Mapping[str, Iterable[FieldPath]]) -> Iterator[str]:
-    """A sentence for each manager at whose fields a server-side apply would stop."""
+def _claims(claimed: Mapping[str, Iterable[FieldPath]], *, partial: bool) -> Iterator[str]:
+    """A sentence for each manager at whose fields a server-side apply would stop; a patch stops at none."""
+    patch = ", and a patch (--format script) for nothing" if partial else ""
     for name, paths in sorted(claimed.items()):
         fields = dict.fromkeys(".".join(takewhile(_is_name, map(str, path))) for path in paths)
-        yield f"{name} owns {', '.join(fields)}: an apply asks for --force-conflicts"
+        yield f"{name} owns {', '.join(fields)}: an apply asks for --force-conflicts{patch}"
 
 
 def _is_name(step: str) -> bool:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+import meshdsl
+from meshdsl import Namespace, Proxy
 from meshdsl.compare.diff import diff
 from meshdsl.compare.normalise import LAST_APPLIED, plain
 from meshdsl.compare.report import Action, DiffReport, Risk
@@ -64,6 +66,15 @@ def test_a_client_side_apply_of_what_is_not_wholly_ours_is_told_before_anybody_a
     body["metadata"]["managedFields"][0]["fieldsV1"] = labels("team")
     (change,) = with_space(body).objects
     assert not any("client-side" in note for note in change.notes)
+
+
+def test_a_value_of_somebody_else_that_a_patch_would_replace_is_named() -> None:
+    given = meshdsl.build([Namespace("prod"), Proxy(Namespace("prod"))], meshdsl.Istio())
+    body = space(updated("platform", labels("istio-injection")), istio_injection="disabled")
+    (change,) = fields(given, snapshot([body])).objects
+    (note,) = change.notes
+    assert note.startswith("platform owns metadata.labels.istio-injection: an apply asks for --force-conflicts")
+    assert note.endswith(", and a patch (--format script) for nothing")
 
 
 def owned_by(manager: str) -> Any:
