@@ -25,7 +25,7 @@ from meshdsl.compare.normalise import (
     stripped,
     text_of,
 )
-from meshdsl.compare.ownership import Hand, Owners, Step, is_ours, is_spared
+from meshdsl.compare.ownership import Hand, Owners, Step
 from meshdsl.compare.schema import Schemas, default_of, field_of
 from meshdsl.manifest import Manifest, ObjectRef
 
@@ -96,32 +96,6 @@ def after_apply(
             found[key] = _Merge(manifest, there, schemas, outcome.beside, owners).merged()
     outcome.objects = list(found.values())
     return outcome
-
-
-def expected(objects: Iterable[LiveObject], manifests: Iterable[Manifest], set_name: str, *, adopt: bool) -> Outcome:
-    """The objects of a cluster after an apply of a whole set, where all that is there is known.
-
-    Args:
-        objects: that are there.
-        manifests: of the set, all of them.
-        set_name: objects of this set that are not among the manifests are taken away.
-        adopt: objects of others that bear the names of ours are taken over; else they stay.
-    """
-    there = list(objects)
-    by_key = {key_of(one): one for one in there}
-    known = list(manifests)
-    written = {key_of_ref(one.ref) for one in known}
-    in_the_way = {key for key, one in by_key.items() if not (adopt or is_ours(one, set_name))}
-    gone = [key for key, one in by_key.items() if key not in written and is_ours(one, set_name) and not is_spared(one)]
-    left = {
-        key: Owners(by_key[key], partial=True, applied=False, sets=(set_name,)).owned() for key in in_the_way - written
-    }
-    return after_apply(
-        [one for key, one in by_key.items() if key not in gone],
-        [one for one in known if one.partial or key_of_ref(one.ref) not in in_the_way],
-        removed={key: [path for path in paths if len(path) > 1] for key, paths in left.items()},
-        sets=(set_name,),
-    )
 
 
 def _without(there: LiveObject, paths: Iterable[Sequence[str | int]]) -> LiveObject:

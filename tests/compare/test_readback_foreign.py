@@ -25,8 +25,9 @@ from meshdsl import (
     Service,
     Timeout,
 )
+from meshdsl.compare.applying import after_apply
 from meshdsl.compare.policy_view import changes
-from meshdsl.compare.readback import compared, plan_of
+from meshdsl.compare.readback import Compared, compared, plan_of
 from meshdsl.compiler import Bundle, build
 from meshdsl.plan.requests import Path, PathKind
 from meshdsl.plan.rights import Account, MtlsMode
@@ -170,10 +171,15 @@ def test_a_policy_that_selects_pods_of_nobody_known_is_named() -> None:
 # ----------------------------------------------------------------------------------------------- live and our objects
 
 
+def applied(objects: list[Any], now: Bundle) -> Compared:
+    """What is there, and what would be there after an apply."""
+    return compared(objects, now, after=after_apply(objects, now.manifests).objects)
+
+
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 def test_what_is_applied_shows_no_change(target: Target) -> None:
     now = bundle(target)
-    before, after, note, _ = compared([manifest.body for manifest in now.manifests], now)
+    before, after, note, _ = applied([manifest.body for manifest in now.manifests], now)
     assert note == ""
     assert before is not None
     assert changes(before, after) == ()
@@ -181,7 +187,7 @@ def test_what_is_applied_shows_no_change(target: Target) -> None:
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 def test_one_policy_that_changes_is_one_sentence(target: Target) -> None:
-    before, after, *_ = compared([manifest.body for manifest in bundle(target).manifests], bundle(target, 25))
+    before, after, *_ = applied([manifest.body for manifest in bundle(target).manifests], bundle(target, 25))
     assert before is not None
     assert [change.sentence for change in changes(before, after)] == ["canary of prod/api: v2 10 % → 25 %"]
 
@@ -203,7 +209,7 @@ def test_what_stays_beside_ours_is_no_change(target: Target) -> None:
             },
         },
     ]
-    before, after, note, _ = compared([*(m.body for m in now.manifests), *others], now)
+    before, after, note, _ = applied([*(m.body for m in now.manifests), *others], now)
     assert before is not None
     assert changes(before, after) == ()
     assert note == ""
@@ -211,7 +217,7 @@ def test_what_stays_beside_ours_is_no_change(target: Target) -> None:
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 def test_an_empty_cluster_has_none_of_the_policies(target: Target) -> None:
-    before, after, *_ = compared([], bundle(target))
+    before, after, *_ = applied([], bundle(target))
     assert before is not None
     said = " | ".join(change.sentence for change in changes(before, after))
     for words in (
@@ -256,4 +262,4 @@ def test_no_object_makes_the_reader_fail(name: str, junk: Any, chance: random.Ra
         found, _ = plan_of(bodies, now.target, inventory=inventory)
         if found is not None:
             changes(found, now.plan)
-    compared(bodies, now)
+    applied(bodies, now)

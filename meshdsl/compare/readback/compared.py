@@ -12,7 +12,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, Final, NamedTuple, TypeVar, cast
 
-from meshdsl.compare.applying import expected
 from meshdsl.compare.live import LiveObject
 from meshdsl.compare.ownership import Hand, Owners, is_ours
 from meshdsl.compare.readback import texts
@@ -56,7 +55,7 @@ def compared(
     objects: Iterable[LiveObject],
     bundle: Bundle,
     *,
-    after: Iterable[LiveObject] | None = None,
+    after: Iterable[LiveObject],
     adopt: bool = False,
     applied: bool = False,
     withheld: Collection[Doubt] = (),
@@ -66,18 +65,15 @@ def compared(
     Args:
         objects: that are there.
         bundle: what is to be applied.
-        after: the objects after the apply; None if all that is there is known, so that it follows from the others.
+        after: the objects after the apply.
         adopt: whether objects of others that bear the names of ours would be replaced.
         applied: the objects are files of ours: all that stands in them is ours.
         withheld: of which nothing may be said, because kinds that tell it were not read; without a name it is all of
             a namespace, and without both all there is.
     """
-    there = list(objects)
-    if after is None:
-        after = expected(there, bundle.manifests, bundle.plan.set_name, adopt=adopt).objects
     old, new = (
         read(_chosen(every, bundle, adopt=adopt, applied=applied), bundle.target, inventory=bundle.plan)
-        for every in (there, after)
+        for every in (objects, after)
     )
     meant = told(bundle.plan, bundle.target)
     would = _with_lines(new.plan, meant) if new.plan is not None else meant
