@@ -226,6 +226,11 @@ def regex_text(value: str) -> str:
     return value
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """``1 object``, ``2 objects``; ``many`` where the plural is not made with an s."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 def meant_services(name: str, known: Iterable[str]) -> list[str]:
     """The services that were probably meant by a name that none has; empty if none is near.
 

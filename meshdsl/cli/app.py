@@ -53,6 +53,7 @@ class App(click.Group):
             return int(super().invoke(ctx) or 0)
         except Exception as error:
             from meshdsl.diagnostics import MeshdslError, Severity
+            from meshdsl.values import counted
 
             if not isinstance(error, MeshdslError):
                 raise
@@ -61,7 +62,7 @@ class App(click.Group):
             wrong = sum(one.severity is Severity.ERROR for one in error.diagnostics)
             written = ": nothing was written" if ctx.invoked_subcommand == "build" else ""
             if console.format == "text":
-                console.note(f"{wrong} error{'s' if wrong != 1 else ''}{written}")
+                console.note(f"{counted(wrong, 'error')}{written}")
             return error.exit_code
 
 

@@ -25,6 +25,7 @@ from meshdsl.config_file import OVERLAP_REASON, find_config, overlap
 from meshdsl.diagnostics import CompileError, ConfigError, Diagnostic, LoadError, MeshdslError, Origin
 from meshdsl.loading.load import PolicyFiles, read
 from meshdsl.model.base import Policy
+from meshdsl.values import counted
 
 STREAM = "-"
 """``--out -``: standard output."""
@@ -224,7 +225,7 @@ def _counts(built: list[Built]) -> Counts:
 
 
 def _write(console: Console, found: Project, built: list[Built], counts: Counts, progress: Progress) -> None:
-    progress.step(f"writing {_number(len(built), 'cluster')}")
+    progress.step(f"writing {counted(len(built), 'cluster')}")
     written = output.write_all({found.out / one.job.name: one.files for one in built}, root=found.root)
     for folder, done in written.items():
         counts.written += len(done.written)
@@ -299,22 +300,18 @@ def _shown(found: Project, path: Path) -> str:
 def _line(counts: Counts, late: tuple[Diagnostic, ...], seconds: float, *, check: bool, streamed: bool) -> str:
     """The result in one line."""
     made = (
-        f"{_number(counts.policies, 'policy', 'policies')}, {_number(counts.services, 'service')},"
-        f" {_number(counts.objects, 'object')} for {_number(counts.clusters, 'cluster')}"
+        f"{counted(counts.policies, 'policy', 'policies')}, {counted(counts.services, 'service')},"
+        f" {counted(counts.objects, 'object')} for {counted(counts.clusters, 'cluster')}"
     )
     if streamed:
         return f"Built {made} in {seconds:.1f} s"
     if late:
         stale = counts.written + counts.removed
         advice = f"{_files(stale)} out of date: run `meshdsl build` and commit what it writes" if stale else ""
-        return f"Checked {made}: {advice or _number(len(late), 'finding')}, in {seconds:.1f} s"
+        return f"Checked {made}: {advice or counted(len(late), 'finding')}, in {seconds:.1f} s"
     files = f"{_files(counts.written)} written, {counts.unchanged:,} unchanged, {counts.removed:,} removed"
     return f"Checked {made}: up to date, in {seconds:.1f} s" if check else f"Built {made}: {files} in {seconds:.1f} s"
 
 
 def _files(number: int) -> str:
-    return _number(number, "file")
-
-
-def _number(number: int, one: str, many: str = "") -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+    return counted(number, "file")

@@ -35,9 +35,9 @@ from meshdsl.report.diff_words import (
     differs,
     is_unanswered,
     meanings,
-    number,
     unseen,
 )
+from meshdsl.values import counted
 
 STREAM = "-"
 GIT = "git:"
@@ -365,12 +365,12 @@ def _line(document: DiffDocument, fail_on: frozenset[Risk], code: int) -> str:
     reports = document.reports
     objects = sum(len(report.objects) for report in reports)
     meant = sum(map(meanings, reports))
-    parts = [f"{number(objects, 'object')} differ{'s' if objects == 1 else ''}"] if objects else []
+    parts = [f"{counted(objects, 'object')} differ{'s' if objects == 1 else ''}"] if objects else []
     if "fields" not in document.views:
         hidden = unseen([change for report in reports for change in report.objects], document.views)
         parts = [hidden] if hidden else []
-    parts += [f"{number(meant, 'change')} of meaning"] if meant else []
-    clusters = number(len(reports) + len(document.failed), "cluster")
+    parts += [f"{counted(meant, 'change')} of meaning"] if meant else []
+    clusters = counted(len(reports) + len(document.failed), "cluster")
     done = f"{len(reports)} of {clusters}" if document.failed else clusters
     line = f"Compared {done}: {', '.join(parts) or _nothing_found(reports)}"
     found = sorted({finding.risk.value for report in reports for finding in report.risks if finding.risk in fail_on})

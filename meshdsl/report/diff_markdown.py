@@ -21,7 +21,6 @@ from meshdsl.report.diff_words import (
     aside,
     foreign_lines,
     hunks,
-    number,
     place,
     policy_rows,
     remarks,
@@ -33,6 +32,7 @@ from meshdsl.report.diff_words import (
     yaml_lines,
 )
 from meshdsl.report.escape import escaped, one_line
+from meshdsl.values import counted
 
 LIMIT = 60_000
 """Characters of the whole text."""
@@ -77,7 +77,7 @@ def _cut(blocks: Sequence[_Block], command: str) -> str:
             room -= len(blocks[index].text)
     left_out = sum(block.counts for index, block in enumerate(blocks) if index not in kept)
     note = (
-        f"\n> **Cut at {LIMIT:,} characters: {number(left_out, 'entry', 'entries')} of this difference are not shown"
+        f"\n> **Cut at {LIMIT:,} characters: {counted(left_out, 'entry', 'entries')} of this difference are not shown"
         f" here.**{whole}\n"
     )
     return "".join(blocks[index].text for index in sorted(kept)) + note

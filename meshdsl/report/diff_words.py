@@ -33,7 +33,7 @@ from meshdsl.render import MAX_DEPTH, render
 from meshdsl.report.diff_places import rule_name
 from meshdsl.report.escape import visible
 from meshdsl.report.finding import at, shown
-from meshdsl.values import Json
+from meshdsl.values import Json, counted
 
 DiffFormat = Literal["text", "json", "markdown", "sarif", "github", "html"]
 View = Literal["policy", "access", "fields"]
@@ -102,11 +102,6 @@ def place(origins: Iterable[Origin], base: str) -> str:
     return next((at(shown(origin.file, base), origin.line) for origin in origins), "")
 
 
-def number(count: int, one: str, many: str = "") -> str:
-    """``1 object``, ``2 objects``."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
 def title(report: DiffReport) -> str:
     """The sides of a comparison."""
     return f"{report.cluster} against {report.against}" if report.against else report.cluster
@@ -114,13 +109,13 @@ def title(report: DiffReport) -> str:
 
 def counts(objects: Iterable[ObjectChange]) -> str:
     """``3 objects differ: 1 to create, 2 to change``; empty if there are none."""
-    counted = Counter(change.action for change in objects)
-    total = sum(counted.values())
+    actions = Counter(change.action for change in objects)
+    total = sum(actions.values())
     if not total:
         return ""
     verb = "differs" if total == 1 else "differ"
-    return f"{number(total, 'object')} {verb}: " + ", ".join(
-        f"{counted[action]:,} {VERBS[action]}" for action in Action if counted[action]
+    return f"{counted(total, 'object')} {verb}: " + ", ".join(
+        f"{actions[action]:,} {VERBS[action]}" for action in Action if actions[action]
     )
 
 
@@ -130,7 +125,7 @@ def unseen(objects: Iterable[ObjectChange], views: Sequence[View]) -> str:
     if not total:
         return ""
     which = "this view does" if len(views) == 1 else "these views do"
-    return f"{number(total, 'object')} {'differs' if total == 1 else 'differ'} in fields, which {which} not show"
+    return f"{counted(total, 'object')} {'differs' if total == 1 else 'differ'} in fields, which {which} not show"
 
 
 def summary(report: DiffReport, views: Sequence[View] = VIEWS) -> str:
@@ -139,8 +134,8 @@ def summary(report: DiffReport, views: Sequence[View] = VIEWS) -> str:
     if not report.objects:
         meant = meanings(report)
         # A change of meaning without one of an object is rare: two objects may say the same.
-        parts = [f"no object differs, {number(meant, 'meaning')} changed" if meant else _agreement(report)]
-    parts += [number(len(risk_rows(report)), "risk")] if report.risks else []
+        parts = [f"no object differs, {counted(meant, 'meaning')} changed" if meant else _agreement(report)]
+    parts += [counted(len(risk_rows(report)), "risk")] if report.risks else []
     parts += [f"{len(report.unknown):,} not known"] if report.unknown else []
     return "; ".join(parts)
 
@@ -148,7 +143,7 @@ def summary(report: DiffReport, views: Sequence[View] = VIEWS) -> str:
 def _agreement(report: DiffReport) -> str:
     if report.unknown:
         return "no difference in what could be read"
-    return f"no differences in {number(report.compared, 'object')}" if report.compared else "no differences"
+    return f"no differences in {counted(report.compared, 'object')}" if report.compared else "no differences"
 
 
 def policy_rows(report: DiffReport) -> list[PolicyChange]:
@@ -383,7 +378,7 @@ def owner_note(change: ObjectChange) -> str:
         owner = f"is there and not ours: {change.owner}" if change.owner else "is there and not ours"
         return f"{owner}; --adopt compares it"
     if change.delegated:
-        return f"{number(change.delegated, 'field')} delegated to {change.owner}"
+        return f"{counted(change.delegated, 'field')} delegated to {change.owner}"
     return ""
 
 
