@@ -19,7 +19,7 @@ from urllib.parse import quote
 from bench import delay, generate, many
 from bench.measure import Subject, interleaved
 from meshdsl.cluster.listing import path_of
-from meshdsl.compare.kinds import CRD, DRIVERS, OF_TARGET, of_other_targets, selector_of
+from meshdsl.compare.kinds import CRD, everywhere
 from meshdsl.compare.live import Scope
 from meshdsl.compiler import build
 from meshdsl.config import find_config, read_config
@@ -61,10 +61,10 @@ def rows(folder: Path, row: Row, runs: int) -> None:
 def unchanged(folder: Path, server: Server, row: Row, runs: int) -> None:
     """1,000 services whose 3,020 objects are there as they are compiled."""
     project = _applied(folder / "diff-1000", 1000, server)
-    scopes = [Scope(kind) for kind in (*OF_TARGET["istio"], *DRIVERS, CRD)]
-    lists = [path_of(scope) for scope in scopes]
-    ours = quote(selector_of("bench"))
-    lists += [f"{path_of(Scope(kind))}?labelSelector={ours}" for kind in of_other_targets("istio")]
+    lists = [
+        path_of(scope) + (f"?labelSelector={quote(scope.selector)}" if scope.selector else "")
+        for scope in (*everywhere("istio", "bench"), Scope(CRD))
+    ]
     kubeconfig = str(server.folder / f"{ADMIN}.kubeconfig")
     floor = Subject([sys.executable, str(ROOT / "bench" / "lists.py"), server.kubectl, kubeconfig, *lists], folder)
     work = Subject([MESHDSL, "diff", "--quiet"], project)

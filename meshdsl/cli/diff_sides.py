@@ -77,15 +77,13 @@ class LiveSide:
 
     def begin(self, job: Job, set_name: str) -> None:
         """Reach for a cluster that :meth:`compare` will be asked for: meanwhile its policies can be compiled."""
-        from meshdsl.compare.kinds import DRIVERS, OF_TARGET, of_other_targets, selector_of
+        from meshdsl.compare.kinds import everywhere
         from meshdsl.compare.live import Scope
         from meshdsl.compare.pods import POD
 
-        target, ours = job.target.name, selector_of(set_name)
-        asked = [Scope(kind) for kind in (*OF_TARGET[target], *DRIVERS, *((POD,) if self.pods else ()))]
-        asked += [Scope(kind, "", ours) for kind in of_other_targets(target)]
+        asked = everywhere(job.target.name, set_name)
         self.begun[job.name] = self._cluster(job)
-        self.begun[job.name].begin(asked)
+        self.begun[job.name].begin((*asked, Scope(POD)) if self.pods else asked)
 
     def close(self) -> None:
         """End what was begun."""

@@ -7,6 +7,7 @@ has in the API. A test holds it against everything that the targets emit. It mus
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -117,9 +118,13 @@ def made_by(group: str, kind: str) -> tuple[TargetName, ...]:
     return tuple(name for name, kinds in OF_TARGET.items() if (group, kind) in {(k.group, k.kind) for k in kinds})
 
 
-def selector_of(set_name: str) -> str:
-    """The ``labelSelector`` of the objects of a policy set."""
-    return f"{MANAGED_BY}=meshdsl,{SET_LABEL}={set_name}"
+def everywhere(target: TargetName, set_name: str) -> tuple[Scope, ...]:
+    """What a comparison asks a cluster for, in whatever namespaces: the kinds of its target, what drives a route, and
+    what is of this policy set of the kinds that only other targets emit.
+    """
+    ours = f"{MANAGED_BY}=meshdsl,{SET_LABEL}={set_name}"
+    own = (Scope(kind) for kind in (*OF_TARGET[target], *DRIVERS))
+    return (*own, *(Scope(kind, "", ours) for kind in of_other_targets(target)))
 
 
 def scopes_of(bundle: Bundle) -> tuple[Scope, ...]:
@@ -144,11 +149,9 @@ def scopes_of(bundle: Bundle) -> tuple[Scope, ...]:
             namespaces.add(namespace)
     if not namespaces:
         namespaces.update(one.name for one in bundle.plan.namespaces)
-    kinds = (*OF_TARGET[target.name], *DRIVERS)
-    scopes = {Scope(kind, "") for kind in kinds if not kind.namespaced}
-    scopes |= {Scope(kind, namespace) for kind in kinds if kind.namespaced for namespace in namespaces}
-    left, ours = of_other_targets(target.name), selector_of(bundle.plan.set_name)
-    scopes |= {Scope(kind, namespace, ours) for kind in left for namespace in namespaces}
+    scopes: set[Scope] = set()
+    for one in everywhere(target.name, bundle.plan.set_name):
+        scopes |= {replace(one, namespace=name) for name in namespaces} if one.kind.namespaced else {one}
     root = getattr(target, "root_namespace", "")
     if root:
         scopes |= {Scope(kind, root) for kind in _MESH_WIDE}
