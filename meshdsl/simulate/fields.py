@@ -74,34 +74,6 @@ def some_hold(alternatives: Iterable[Callable[[Seen], bool]], seen: Seen) -> boo
     return False
 
 
-OF_ENVOY: Final = frozenset(
-    {
-        "keep-alive",
-        "proxy-connection",
-        "te",
-        "x-envoy-attempt-count",
-        "x-envoy-decorator-operation",
-        "x-envoy-expected-rq-timeout-ms",
-        "x-envoy-force-trace",
-        "x-envoy-hedge-on-per-try-timeout",
-        "x-envoy-internal",
-        "x-envoy-ip-tags",
-        "x-envoy-max-retries",
-        "x-envoy-retriable-header-names",
-        "x-envoy-retriable-status-codes",
-        "x-envoy-retry-grpc-on",
-        "x-envoy-retry-on",
-        "x-envoy-upstream-alt-stat-name",
-        "x-envoy-upstream-rq-per-try-timeout-ms",
-        "x-envoy-upstream-rq-timeout-ms",
-        "x-forwarded-client-cert",
-        "x-forwarded-proto",
-        "x-request-id",
-    }
-)
-"""Headers of a request that Envoy writes, or takes away, before anything looks at them (measured)."""
-
-
 def not_known(where: str, why: str) -> Callable[[Any], bool]:
     """What nobody can decide: the error is raised when it is asked, not when it is read."""
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from meshdsl.envoy import CHANGED
 from meshdsl.simulate.fields import (
-    OF_ENVOY,
     Body,
     Condition,
     labelled,
@@ -147,7 +147,7 @@ def _of_header(name: str) -> Callable[[Request], str | None]:
 def _header(match: Any, name: str, where: str) -> Condition[Request]:
     if name.startswith(("@", ":authority", ":scheme")) or name.lower() == "host":
         return Condition(not_known(where, "this header is not modelled"), f"headers.{name}", "not modelled")
-    if name.lower() in OF_ENVOY:
+    if name.lower() in CHANGED:
         return Condition(not_known(where, "Envoy writes this header itself"), f"headers.{name}", "not modelled")
     return _present(match, _of_header(name), f"header {name}", f"headers.{name}", where)
 
@@ -157,7 +157,7 @@ def _without(match: Any, name: str, where: str) -> Condition[Request]:
     field = f"withoutHeaders.{name}"
     if name.startswith(("@", ":")) or name.lower() == "host":
         return Condition(not_known(where, "this header is not modelled"), field, "not modelled")
-    if name.lower() in OF_ENVOY:
+    if name.lower() in CHANGED:
         return Condition(not_known(where, "Envoy writes this header itself"), field, "not modelled")
     actual = _of_header(name)
     if _asks_presence(match):

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from meshdsl.envoy import CHANGED
 from meshdsl.simulate.fields import (
-    OF_ENVOY,
     Body,
     Condition,
     all_hold,
@@ -216,7 +216,7 @@ class _Reading:
         values = {"values": one.get("values"), "notValues": one.get("notValues")}
         if self.reader is Reader.ZTUNNEL and key not in _L4_KEYS:
             yield from self._pair(values, key, where, _nothing, requests=True)
-        elif (header := re.fullmatch(r"request\.headers\[(.+)\]", key)) and header[1].lower() in OF_ENVOY:
+        elif (header := re.fullmatch(r"request\.headers\[(.+)\]", key)) and header[1].lower() in CHANGED:
             yield Condition(not_known(f"{where}.{key}", "Envoy writes this header itself"), key, "not modelled")
         elif header:
             yield from self._pair(values, key, where, _header(header[1].lower()), requests=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from meshdsl import envoy
 from meshdsl.diagnostics import Diagnostic, Origin
 from meshdsl.plan.intent import Service
 from meshdsl.plan.requests import HeaderEdits, Rule
@@ -26,33 +27,8 @@ _FILLED_IN: Final = frozenset({"date"})
 """Those that it writes where they are missing."""
 _TAKEN_AWAY: Final = frozenset({"x-envoy-decorator-operation"})
 """Those that it keeps to itself."""
-_ALWAYS_THERE: Final = frozenset(
-    {"x-request-id", "x-forwarded-proto", "x-forwarded-client-cert", "x-envoy-attempt-count"}
-)
-"""Headers of a request that a proxy adds, before it looks for a route or before the service's judges."""
 _REWRITTEN: Final = frozenset({"x-request-id", "x-forwarded-proto", "x-forwarded-client-cert"})
-"""Of these, those that the service's proxy writes where an edit removed them."""
-_KEPT_BY_ENVOY: Final = frozenset(
-    {
-        "x-envoy-decorator-operation",
-        "x-envoy-expected-rq-timeout-ms",
-        "x-envoy-force-trace",
-        "x-envoy-hedge-on-per-try-timeout",
-        "x-envoy-internal",
-        "x-envoy-ip-tags",
-        "x-envoy-max-retries",
-        "x-envoy-retriable-header-names",
-        "x-envoy-retriable-status-codes",
-        "x-envoy-retry-grpc-on",
-        "x-envoy-retry-on",
-        "x-envoy-upstream-alt-stat-name",
-        "x-envoy-upstream-rq-per-try-timeout-ms",
-        "x-envoy-upstream-rq-timeout-ms",
-    }
-)
-"""Those by which proxies are told what to do: no service sees them."""
-_NEVER_THERE: Final = _KEPT_BY_ENVOY | {"keep-alive", "proxy-connection", "te"}
-"""Those that one takes away before that."""
+"""Headers of a request that the service's proxy writes where an edit removed them."""
 
 
 def retries_see_what_fails(service: Service) -> Iterator[Diagnostic]:
@@ -113,17 +89,17 @@ def conditions_see_what_was_sent(service: Service) -> Iterator[Diagnostic]:
 
 
 def _does_to(name: str) -> str:
-    if name in _ALWAYS_THERE:
+    if name in envoy.WRITTEN:
         return "writes it"
-    return "takes it away" if name in _NEVER_THERE else ""
+    return "takes it away" if name in envoy.TAKEN_AWAY else ""
 
 
 def _lost_by_requests(edits: HeaderEdits | None) -> Iterator[tuple[str, str, str]]:
     """The argument, the header, and what Envoy does."""
     if edits is not None:
-        own = _KEPT_BY_ENVOY | {"x-forwarded-client-cert"}
+        own = envoy.KEPT | {"x-forwarded-client-cert"}
         yield from (("request_set", name, _why(name)) for name, _ in edits.set if name in own)
-        yield from (("request_add", name, _why(name)) for name, _ in edits.add if name in _KEPT_BY_ENVOY)
+        yield from (("request_add", name, _why(name)) for name, _ in edits.add if name in envoy.KEPT)
         yield from (("request_remove", name, _why(name)) for name in edits.remove if name in _REWRITTEN)
 
 
@@ -138,7 +114,7 @@ def _lost_by_responses(edits: HeaderEdits | None) -> Iterator[tuple[str, str, st
 
 
 def _why(name: str) -> str:
-    if name in _TAKEN_AWAY | _KEPT_BY_ENVOY:
+    if name in _TAKEN_AWAY | envoy.KEPT:
         return "takes it away"
     return "writes it where it is missing" if name in _FILLED_IN else "writes it itself"
 
