@@ -10,7 +10,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from meshdsl.simulate.fields import Body, mapping, name_of, namespace_of, not_known, only, sequence, title
+from meshdsl.simulate.fields import (
+    Body,
+    Condition,
+    all_hold,
+    mapping,
+    name_of,
+    namespace_of,
+    not_known,
+    only,
+    sequence,
+    title,
+)
 from meshdsl.simulate.linkerd_objects import Objects, selects
 from meshdsl.simulate.linkerd_routes import POLICY
 from meshdsl.simulate.words import Caller, NotModelled
@@ -114,19 +125,8 @@ def _check(target: Body, given: Sequence[Any], where: str) -> None:
 
 
 def _all(required: Sequence[Grant]) -> Admits:
-    def admits(caller: Caller) -> bool:
-        unknown: NotModelled | None = None
-        for one in required:
-            try:
-                if not one.admits(caller):
-                    return False
-            except NotModelled as error:
-                unknown = unknown or error
-        if unknown is not None:
-            raise unknown
-        return True
-
-    return admits
+    conditions = [Condition(one.admits, one.where, one.text) for one in required]
+    return lambda caller: all_hold(conditions, caller)
 
 
 def _required(reference: Any, policy: Body, objects: Objects) -> Grant:
